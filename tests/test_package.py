@@ -1,0 +1,78 @@
+"The wheel, installed clean and used from outside the checkout"
+import json, subprocess, sys, zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*args, **kwargs):
+    "Run a command; its output is in the message if it fails"
+    p = subprocess.run([str(a) for a in args], capture_output=True, text=True, **kwargs)
+    assert p.returncode == 0, f"{args}\n{p.stdout}\n{p.stderr}"
+    return p.stdout
+
+
+@pytest.fixture(scope='module')
+def wheel(tmp_path_factory):
+    out = tmp_path_factory.mktemp('dist')
+    run(sys.executable, '-m', 'build', '--outdir', out, ROOT)   # an sdist, and from it the wheel
+    return next(out.glob('*.whl'))
+
+
+def test_wheel_holds_everything(wheel):
+    "Every module, recipe and template of the checkout is in the wheel, and the wheel holds nothing else"
+    tracked = run('git', 'ls-files', 'maskdetect', cwd=ROOT).split()
+    names = zipfile.ZipFile(wheel).namelist()
+    assert set(tracked) == {n for n in names if '.dist-info/' not in n}
+    assert any(n.endswith('.yaml') for n in names) and any(n.endswith('.html') for n in names)
+
+
+@pytest.fixture(scope='module')
+def bare(wheel, tmp_path_factory):
+    "A new environment with the base install only; gives its folder of programs"
+    env = tmp_path_factory.mktemp('env')
+    run(sys.executable, '-m', 'venv', env)
+    run(env/'bin'/'pip', 'install', '-q', wheel)
+    return env/'bin'
+
+
+def test_base_install_is_light(bare):
+    listed = {p['name'].lower() for p in json.loads(run(bare/'pip', 'list', '--format', 'json'))}
+    assert not listed & {'torch', 'fastai', 'pandas', 'matplotlib'}
+    run(bare/'pip', 'check')
+
+
+def test_base_install_predicts(bare, tmp_path):
+    "An .onnx made by the training wing runs where there is no training wing, from another folder"
+    make = """
+import sys
+from pathlib import Path
+from PIL import Image
+from fastai.vision.all import Learner, create_vision_model, resnet18
+from maskdetect.augment import dataloaders
+from maskdetect.classify import ModelInfo
+from maskdetect.core import LABELS
+from maskdetect.export import export_model
+from maskdetect.synth import make_sample
+out = Path(sys.argv[1])
+table = make_sample(out/'faces', n=30, size=64)
+learn = Learner(dataloaders(table, 64, bs=4, strengths={}), create_vision_model(resnet18, 3, pretrained=False))
+export_model(learn, out, ModelInfo(labels=LABELS, size=64))
+"""
+    run(sys.executable, '-c', make, tmp_path)
+    (tmp_path/'bad.jpg').write_bytes(b'not a picture')
+    rows = json.loads(run(bare/'maskdetect', 'predict', '--model', 'model.onnx', '--json', 'faces', cwd=tmp_path))
+    assert len(rows) == 30 and all(set(r) == {'path', 'label', 'probs'} for r in rows)
+    p = subprocess.run([bare/'maskdetect', 'predict', '--model', 'model.onnx', 'faces', 'bad.jpg'], cwd=tmp_path, capture_output=True, text=True)
+    assert p.returncode == 1 and 'bad.jpg' in p.stderr and 'Traceback' not in p.stderr and len(p.stdout.splitlines()) == 30
+
+
+@pytest.mark.parametrize('args', [['train', 'resnet34', '--data', 'x'], ['evaluate', 'm.onnx', '--data', 'x'], ['data', 'list'], ['quickstart'],
+                                  ['predict', '--model', 'm.pkl', 'x.jpg'], ['export', 'm.pkl'], ['data', 'show', 'x']])
+def test_missing_extra_is_named(bare, tmp_path, args):
+    (tmp_path/'m.pkl').write_bytes(b'x')
+    p = subprocess.run([bare/'maskdetect', *args], cwd=tmp_path, capture_output=True, text=True)
+    if args == ['data', 'list']: assert p.returncode == 0
+    else: assert p.returncode == 1 and len(p.stderr.splitlines()) == 1, p.stderr
