@@ -133,13 +133,14 @@ def read_image(src, # path, bytes, Pillow image, or uint8 array (height x width 
 CROP_VERSION = 1  # raised whenever `crop_face` would give other pixels, so that caches made by an older one are left alone
 
 def crop_face(image:np.ndarray, # height x width x 3, uint8, RGB
-              box=None, # (x0, y0, x1, y1) in pixels; None is the whole picture
+              box=None, # (x0, y0, x1, y1) in pixels; None is the whole picture, without a margin
               size:int|None=None, # side of the result in pixels; None leaves it as cut
               margin:float=0. # how much longer the side of the square is than the longer side of the box, as a fraction
              )->np.ndarray: # size x size x 3, uint8, RGB
     "Cut the square around a face: the one way it is done, in training and in service"
     h,w = image.shape[:2]
-    x0,y0,x1,y1 = (0, 0, w, h) if box is None else map(float, box)
+    if box is None: box,margin = (0, 0, w, h),0
+    x0,y0,x1,y1 = map(float, box)
     if not (x1 > x0 and y1 > y0): raise ImageError(f"empty or reversed box {tuple(box)}")
     if not (x0 < w and y0 < h and x1 > 0 and y1 > 0): raise ImageError(f"box {tuple(box)} lies outside the {w}x{h} picture")
     side = max(1, round(max(x1-x0, y1-y0)*(1+margin)))
