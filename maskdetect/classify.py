@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FORMAT', 'ModelInfo', 'read_info', 'prepare', 'softmax', 'installed_versions', 'open_learner', 'MaskClassifier']
 
-# %% ../nbs/10_classify.ipynb #49e92438
+# %% ../nbs/10_classify.ipynb #2a8e27ee
 import hashlib, json, os, platform, zipfile
 from dataclasses import asdict, dataclass, field, fields
 from importlib import metadata
@@ -17,10 +17,10 @@ import onnxruntime as ort
 
 from .core import LABELS, ImageError, MissingExtra, ModelError, crop_face, need, read_image
 
-# %% ../nbs/10_classify.ipynb #4a96a1fd
+# %% ../nbs/10_classify.ipynb #ae78acd4
 FORMAT = 1  # of the note; raised when an older reader would misread a newer one
 
-# %% ../nbs/10_classify.ipynb #c448e92e
+# %% ../nbs/10_classify.ipynb #8a0b0593
 def _number(v, lo, hi): return isinstance(v, (int, float)) and not isinstance(v, bool) and lo <= v <= hi
 def _numbers(v, n, lo, hi): return isinstance(v, tuple) and len(v) == n and all(_number(o, lo, hi) for o in v)
 
@@ -38,7 +38,7 @@ _RULES = dict(
     quality=(lambda i: isinstance(i.quality, dict), "must be an object"),
     versions=(lambda i: isinstance(i.versions, dict), "must be an object"))
 
-# %% ../nbs/10_classify.ipynb #380e8e68
+# %% ../nbs/10_classify.ipynb #4f0944a2
 _REQUIRED = ('labels', 'size', 'channels', 'mean', 'std', 'margin', 'temperature', 'format')
 
 def _read_note(text):
@@ -54,7 +54,7 @@ def _read_note(text):
         raise ModelError(f"model description lacks {', '.join(missing)}; export the model again")
     return d
 
-# %% ../nbs/10_classify.ipynb #aaa00f73
+# %% ../nbs/10_classify.ipynb #e1b9ccd2
 @dataclass(frozen=True)
 class ModelInfo:
     "What must be known to use a model, and to judge it; it travels inside the model file"
@@ -88,7 +88,7 @@ class ModelInfo:
         d = _read_note(text)
         return cls(**{f.name: d[f.name] for f in fields(cls) if f.name in d})
 
-# %% ../nbs/10_classify.ipynb #afcf8d49
+# %% ../nbs/10_classify.ipynb #b9e7c6d8
 def _varint(b, i):
     "The number at `b[i]`, seven bits a byte, and where the next thing starts"
     n = shift = 0
@@ -110,7 +110,7 @@ def _fields(b):
         if i > len(b): raise ValueError("cut short")
         yield key >> 3,start,value
 
-# %% ../nbs/10_classify.ipynb #cef87d33
+# %% ../nbs/10_classify.ipynb #a88b9ffd
 def _open_onnx(path):
     "Bytes, metadata, and length of the part before the metadata"
     data,meta,body = Path(path).read_bytes(),{},None
@@ -130,7 +130,7 @@ def seal(body, note):
     h.update(note)
     return h.hexdigest().encode()
 
-# %% ../nbs/10_classify.ipynb #f56b2dfb
+# %% ../nbs/10_classify.ipynb #a985f077
 def _pkl_note(path, check=False):
     "The note in a .pkl; `check` also compares the checksum of every member"
     with zipfile.ZipFile(path) as z:
@@ -140,7 +140,7 @@ def _pkl_note(path, check=False):
         if check and (bad := z.testzip()): raise ValueError(f"{bad} has a wrong checksum")
         return z.read(found[0])
 
-# %% ../nbs/10_classify.ipynb #794f63ed
+# %% ../nbs/10_classify.ipynb #b64f397e
 def _kind(path):
     "'.onnx' or '.pkl', for a file that exists"
     path = Path(path)
@@ -158,7 +158,7 @@ def read_info(path # an .onnx or .pkl that maskdetect wrote
     except ModelError: raise
     except Exception as e: raise _damaged(path, e) from e
 
-# %% ../nbs/10_classify.ipynb #3fdbb43d
+# %% ../nbs/10_classify.ipynb #3cb47402
 def prepare(crops, # faces: RGB arrays, paths, anything that `read_image` opens
             info:ModelInfo # says what the model wants
            )->np.ndarray: # (n, channels, size, size) float32
@@ -173,14 +173,14 @@ def prepare(crops, # faces: RGB arrays, paths, anything that `read_image` opens
     x /= std
     return x
 
-# %% ../nbs/10_classify.ipynb #7b002779
+# %% ../nbs/10_classify.ipynb #71abe4b6
 def softmax(logits:np.ndarray, temperature:float=1.)->np.ndarray: # rows add up to 1
     "Probabilities from logits"
     z = np.asarray(logits, np.float32)/np.float32(temperature)
     e = np.exp(z - z.max(axis=-1, keepdims=True))
     return e/e.sum(axis=-1, keepdims=True)
 
-# %% ../nbs/10_classify.ipynb #184df0cf
+# %% ../nbs/10_classify.ipynb #86b3e653
 def _load_onnx(path, threads):
     data,meta,body = _open_onnx(path)
     info = ModelInfo.from_json(meta['maskdetect'])
@@ -191,7 +191,7 @@ def _load_onnx(path, threads):
     session = ort.InferenceSession(data, options, providers=providers)
     return info,lambda x: session.run(['logits'], {'crops': x})[0]
 
-# %% ../nbs/10_classify.ipynb #7db7eac1
+# %% ../nbs/10_classify.ipynb #60db0ace
 def installed_versions(*names # of packages
                       )->dict: # name -> version, 'none' if it is not there
     "The versions of Python and of some packages"
@@ -200,7 +200,7 @@ def installed_versions(*names # of packages
         except metadata.PackageNotFoundError: return 'none'
     return {'python': platform.python_version(), **{o: one(o) for o in names}}
 
-# %% ../nbs/10_classify.ipynb #ee993bc1
+# %% ../nbs/10_classify.ipynb #ed10ad22
 def open_learner(path # a .pkl that maskdetect wrote; from a source that you trust, because loading it runs code from it
                 ): # the fastai `Learner`, on the CPU, with the `ModelInfo` as `learn.info`
     "Load an exported learner, or say which versions would"
@@ -222,7 +222,7 @@ def open_learner(path # a .pkl that maskdetect wrote; from a source that you tru
     learn.info = info
     return learn
 
-# %% ../nbs/10_classify.ipynb #07e221c9
+# %% ../nbs/10_classify.ipynb #106c0700
 def _as_path(s): return Path(s)  # what a pickled path becomes, so that a .pkl from Linux opens on Windows
 
 def _load_pkl(path, threads):
@@ -233,7 +233,7 @@ def _load_pkl(path, threads):
         with torch.inference_mode(): return learn.model(torch.from_numpy(x)).float().numpy()
     return learn.info,logits
 
-# %% ../nbs/10_classify.ipynb #fd125d0b
+# %% ../nbs/10_classify.ipynb #75ff1d13
 def _faces(crops):
     "A list of faces, from a list or from one (n,h,w,3) array"
     if isinstance(crops, np.ndarray) and crops.ndim == 4: return list(crops)
@@ -241,7 +241,7 @@ def _faces(crops):
         raise ImageError("give a list of faces, even for one: [face]")
     return list(crops)
 
-# %% ../nbs/10_classify.ipynb #0e81d74b
+# %% ../nbs/10_classify.ipynb #64d91b04
 class MaskClassifier:
     "Cut faces in, probabilities out"
     def __init__(self, path, info, logits, threads=0):

@@ -43,7 +43,7 @@ def _data_list(args):
     from maskdetect.data import SOURCES
     rows = [dict(name=s.name, title=s.title, licence=s.licence, faces=sum(s.counts.values()), origin=s.origin) for s in SOURCES.values()]
     if args.json: print(json.dumps(rows, indent=1)); return
-    for r in rows: print(f"{r['name']:14} {r['faces']:>7,} faces  {r['title']}\n{'':29} {r['origin']} ({r['licence']})")
+    for r in rows: print(f"{r['name']:14} {format(r['faces'], ',') if r['faces'] else '?':>7} faces  {r['title']}\n{'':29} {r['origin']} ({r['licence']})")
 
 def _data_get(args):
     from maskdetect.data import get
@@ -131,9 +131,9 @@ def predict_files(model, # a `MaskClassifier`
                 row |= dict(label=model.labels[p.argmax()], probs={l: round(float(v), 4) for l,v in zip(model.labels, p)})
             yield row
 
-# %% ../nbs/90_cli.ipynb #84d7c3ba
+# %% ../nbs/90_cli.ipynb #400a3e12
 def _predict(args):
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
     from maskdetect.classify import MaskClassifier
     model = MaskClassifier.load(args.model)
     rows = []

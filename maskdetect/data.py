@@ -26,7 +26,7 @@ import yaml
 from defusedxml import DefusedXmlException, ElementTree
 from filelock import FileLock, Timeout
 from PIL import Image
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from .core import CROP_VERSION, IMAGE_SUFFIXES, LABELS, DataError, ImageError, MaskdetectError, atomic_path
 from .core import cache_dir, crop_face, data_dir, file_digest, need, read_image
@@ -412,12 +412,12 @@ _n = lambda w=0, n=0, i=0: dict(zip(LABELS, (w, n, i)))
 _github = 'https://codeload.github.com/{}/zip/HEAD'.format
 SOURCES = {s.name: s for s in [
     Source('face-mask-12k', "Face Mask 12k: face crops, bare ones from CelebA, masked ones from the web", 'https://www.kaggle.com/datasets/ashishjangra27/face-mask-12k-images-dataset',
-        'CC0 (as stated on Kaggle)', '12k', dict(WithMask='with_mask', WithoutMask='without_mask'), _n(5883, 5909), _n(5883, 5913),
+        'said to be CC0; see its page', '12k', dict(WithMask='with_mask', WithoutMask='without_mask'), _n(5883, 5909), _n(5883, 5913),
         kaggle='ashishjangra27/face-mask-12k-images-dataset', note="the masked half is 893 photos and augmented copies of them, strewn over the splits; column `origin` ties them"),
-    Source('mask-folders', "Face-Mask-Detection: crops and whole photos of any aspect", 'https://github.com/chandrikadeb7/Face-Mask-Detection', 'MIT (code); photos from the web',
+    Source('mask-folders', "Face-Mask-Detection: crops and whole photos of any aspect", 'https://github.com/chandrikadeb7/Face-Mask-Detection', 'code MIT; photos from the web, unclear',
         'folders', dict(with_mask='with_mask', without_mask='without_mask'), _n(2163, 1930), url=_github('chandrikadeb7/Face-Mask-Detection'), inside='dataset',
         note="many augmented copies"),
-    Source('andrewmvd', "Face Mask Detection: 853 scenes with boxes, many small faces", 'https://www.kaggle.com/datasets/andrewmvd/face-mask-detection', 'CC0', 'voc',
+    Source('andrewmvd', "Face Mask Detection: 853 scenes with boxes, many small faces", 'https://www.kaggle.com/datasets/andrewmvd/face-mask-detection', 'said to be CC0; see its page', 'voc',
         dict(with_mask='with_mask', without_mask='without_mask', mask_weared_incorrect='incorrect_mask'), _n(3232, 717, 123), _n(2134, 502, 83),
         kaggle='andrewmvd/face-mask-detection'),
     Source('ilc2021', "Face mask dataset ILC 2021: scenes with boxes, real nose-out and chin cases", 'https://github.com/jolignier/face-mask-dataset-ilc-2021', 'none stated', 'voc',
@@ -434,7 +434,7 @@ SOURCES = {s.name: s for s in [
     Source('hand-to-face', "Smokers and not smokers: hands, cups and phones before unmasked faces", 'https://github.com/edgarhovhannisyan-7/Smokers-and-not_smokers-image-classification',
         'none stated', 'folders', dict(smoking='without_mask', not_smoking='without_mask', notsmoking='without_mask'), _n(0, 940),
         url=_github('edgarhovhannisyan-7/Smokers-and-not_smokers-image-classification'), detect=True, note="whole photos: the faces must be found by a detector first"),
-    Source('wobot', "Wobot medical masks: 6,000 photos, boxes of twenty classes", 'https://www.kaggle.com/datasets/wobotintelligence/face-mask-detection-dataset', 'CC0', 'wobot',
+    Source('wobot', "Wobot medical masks: 6,000 photos, boxes of twenty classes", 'https://www.kaggle.com/datasets/wobotintelligence/face-mask-detection-dataset', 'said to be CC0; see its page', 'wobot',
         {**_WOBOT, **dict.fromkeys(_THINGS, '')}, kaggle='wobotintelligence/face-mask-detection-dataset',
         note="train.csv is headed x1,x2,y1,y2 but holds x1,y1,x2,y2; some photos are for testing and have no labels")]}
 
@@ -554,7 +554,7 @@ def _look(path):
         row['thumb'] = cv2.resize(cv2.cvtColor(im, cv2.COLOR_RGB2GRAY), (THUMB, THUMB), interpolation=cv2.INTER_AREA)
         with Image.open(path) as raw: row['mode'] = raw.mode
         row['ok'] = True
-    except (ImageError, OSError) as e: row['error'] = str(e)[-200:]
+    except (ImageError, OSError) as e: row['error'] = str(e).removeprefix(f'{path}: ')[:200]
     return row
 
 def _threads(): return min(8, len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1)

@@ -6,7 +6,7 @@
 __all__ = ['BOUND', 'make_info', 'pickle_imports', 'inference_copy', 'parity', 'export_pkl', 'to_onnx', 'write_onnx',
            'export_onnx', 'model_card', 'export_model', 'finish', 'export_again']
 
-# %% ../nbs/06_export.ipynb #d51eec75
+# %% ../nbs/06_export.ipynb #d9dc691d
 import copy, json, logging, pickle, pickletools, warnings, zipfile
 from contextlib import ExitStack
 from dataclasses import replace
@@ -28,7 +28,7 @@ from .data import SOURCES, crops as cut_crops, table_digest
 from .interpret import evaluate, fit_temperature
 from .synth import draw_face
 
-# %% ../nbs/06_export.ipynb #67950433
+# %% ../nbs/06_export.ipynb #2b297ab8
 def _find(fs, cls):
     for f in fs:
         if isinstance(f, cls): return f
@@ -42,7 +42,7 @@ def _figures(report):
     keep = {k: [round(d[k][o], 5) for o in ('value', 'low', 'high')] for k in ('accuracy', 'balanced_accuracy', 'ece') if d[k]['value'] is not None}
     return {d['name']: dict(faces=d['faces'], errors=d['errors'], **keep)}
 
-# %% ../nbs/06_export.ipynb #6365ad57
+# %% ../nbs/06_export.ipynb #a79098eb
 def make_info(learn, # a fastai learner, or a `Run` of `maskdetect.train`
               recipe=None, # `Recipe` that trained it
               table=None, # face table that it was trained on
@@ -61,20 +61,20 @@ def make_info(learn, # a fastai learner, or a `Run` of `maskdetect.train`
         quality={} if report is None else _figures(report), recipe=getattr(recipe, 'name', ''), arch=getattr(recipe, 'arch', ''),
         version=versions['maskdetect'], created=f'{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}', versions=versions)
 
-# %% ../nbs/06_export.ipynb #2128ca03
+# %% ../nbs/06_export.ipynb #549be78b
 def pickle_imports(path # a .pkl or .pth of torch
                   )->list: # dotted names
     "What a pickle would import, found without running it"
     with zipfile.ZipFile(path) as z: code = z.read(next(o for o in z.namelist() if o.endswith('/data.pkl')))
     return sorted({arg.replace(' ', '.') for op,arg,_ in pickletools.genops(code) if op.name in ('GLOBAL', 'INST')})
 
-# %% ../nbs/06_export.ipynb #bf47527d
+# %% ../nbs/06_export.ipynb #c309d02a
 def inference_copy(learn:Learner)->Learner: # on the CPU, float32, without callbacks, optimizer and data
     "What is left of a learner when it only has to answer"
     model = copy.deepcopy(get_model(learn.model)).to('cpu', torch.float32).to(memory_format=torch.contiguous_format).eval()
     return Learner(learn.dls.new_empty(), model, loss_func=CrossEntropyLossFlat())
 
-# %% ../nbs/06_export.ipynb #0b7db327
+# %% ../nbs/06_export.ipynb #37f9988f
 class _Portable:
     "Python's own pickle, with paths that open on any system"
     class Pickler(pickle.Pickler):
@@ -92,7 +92,7 @@ def _write_pkl(ref, path, info):
     if own := [o for o in pickle_imports(path) if o.startswith('__main__.')]: raise ModelError(f"the learner holds {own[0]}; {_IN_A_MODULE}")
     with zipfile.ZipFile(path, 'a') as z: z.writestr(z.namelist()[0].split('/')[0] + '/maskdetect.json', info.to_json())
 
-# %% ../nbs/06_export.ipynb #0e011e26
+# %% ../nbs/06_export.ipynb #25ade81c
 BOUND = 1e-3  # a probability may differ by this much between the learner and its files
 
 def parity(learn:Learner, # the reference; in float32 on the CPU, see `inference_copy`
@@ -107,7 +107,7 @@ def parity(learn:Learner, # the reference; in float32 on the CPU, see `inference
     worst = max(np.abs(model.predict(crops) - expected).max(), np.abs(single - expected[:4]).max())
     return float(worst)  # NaN stays NaN, and is no parity
 
-# %% ../nbs/06_export.ipynb #f9760d56
+# %% ../nbs/06_export.ipynb #d76009a4
 def _some(crops, info):
     "The crops to compare on; drawn faces where none are given"
     return [draw_face(i, info.labels[i % len(info.labels)], info.size) for i in range(8)] if crops is None or not len(crops) else crops
@@ -120,7 +120,7 @@ def _proved(ref, path, crops):
 def _check_fit(learn, info):
     if tuple(map(str, learn.dls.vocab)) != info.labels: raise ModelError(f"the learner's labels {tuple(learn.dls.vocab)} are not those of its description {info.labels}; use make_info")
 
-# %% ../nbs/06_export.ipynb #cfcc6bb5
+# %% ../nbs/06_export.ipynb #53bfa313
 def export_pkl(learn:Learner, # trained, on any device
                path, # to be written
                info:ModelInfo, # see `make_info`

@@ -16,13 +16,14 @@ from pathlib import Path
 
 import jinja2, matplotlib.pyplot as plt, numpy as np, pandas as pd, torch
 from fastcore.all import patch
+from fasttransform.transform import compose_tfms
 from matplotlib.figure import Figure
 from PIL import Image
 from scipy.optimize import minimize_scalar
 from scipy.stats import binomtest
 from sklearn import metrics as skm
 from torch import nn
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from .augment import CropReader
 from .core import DataError, ModelError, atomic_path, crop_face, read_image
@@ -107,8 +108,9 @@ def _as_eval(model):
 
 def _batch(learn, faces):
     "Crops (n, size, size, 3) as the learner's model gets them, in its own number format"
-    w = next(learn.model.parameters())
-    return learn.dls.valid.after_batch(_reader(learn).batch(faces).to(w.device)).as_subclass(torch.Tensor).to(w.dtype)
+    w,read = next(learn.model.parameters()),_reader(learn)
+    x = compose_tfms(torch.stack([read(o) for o in faces]).to(w.device), learn.dls.valid.after_batch.fs, split_idx=1)  # 1: without augmentation
+    return x.as_subclass(torch.Tensor).to(w.dtype)
 
 def _ask_learner(learn, faces):
     "Probabilities of a batch of crops"
@@ -455,7 +457,7 @@ def plot_reliability(self:Report, ax=None,
         if not len(R): continue
         c,a,lo,hi,share,b = R.T
         ax.bar((b+.5)/bins+(i-.5*(len(reports)-1))*.4/bins, share, .8/bins/len(reports), color=color, alpha=.22, lw=0)
-        ax.errorbar(c, a, yerr=np.clip([a-lo, hi-a], 0, None), color=color, marker='os'[i], ms=5, lw=1.5, ls='-', elinewidth=1, capsize=2,
+        ax.errorbar(c, a, yerr=np.clip([a-lo, hi-a], 0, None), color=color, marker='os'[i], ms=5, lw=.6, ls='-', elinewidth=1, capsize=2,
                     label=f'{label}: ECE {_pct(r.ece())}')
     lo = math.floor(bins/len(self.labels))/bins
     ax.plot([lo, 1], [lo, 1], color=_COLORS[6], lw=1, ls=':')

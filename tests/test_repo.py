@@ -31,7 +31,7 @@ def test_export_and_clean_change_nothing(clone):
 
 
 def test_readme_is_rendered_from_index(clone):
-    sh('bash .ci/readme', cwd=clone)
+    sh('python .ci/readme', cwd=clone)
     assert sh('git status --porcelain', cwd=clone) == ''
 
 
