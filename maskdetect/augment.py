@@ -6,7 +6,7 @@
 __all__ = ['STRENGTHS', 'shift_shear_mat', 'ShiftShear', 'Coarse', 'Greyed', 'check_strengths', 'augmentations', 'CropReader',
            'CropDL', 'stats', 'table_labels', 'dataloaders']
 
-# %% ../nbs/03_augment.ipynb #bef92413
+# %% ../nbs/03_augment.ipynb #219d7098
 import math, random
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from PIL import Image
 from .core import LABELS, DataError, MaskdetectError, crop_face, read_image
 from .data import crops
 
-# %% ../nbs/03_augment.ipynb #61e6da49
+# %% ../nbs/03_augment.ipynb #55ca75a4
 def shift_shear_mat(x, # a batch of pictures
                     strength:float=0.05, # largest shift (fraction of the side) and largest shear (slope)
                     p:float=0.75 # share of the pictures that are changed
@@ -38,13 +38,13 @@ def shift_shear_mat(x, # a batch of pictures
     one = torch.ones_like(tx)
     return affine_mat(one, sx, 2*tx, sy, one, 2*ty)
 
-# %% ../nbs/03_augment.ipynb #081e4e49
+# %% ../nbs/03_augment.ipynb #279e4be2
 class ShiftShear(AffineCoordTfm):
     "The general affine: shift and shear by at most `strength`"
     def __init__(self, strength=0.05, p=0.75, **kwargs):
         super().__init__(aff_fs=partial(shift_shear_mat, strength=strength, p=p), align_corners=True, **kwargs)
 
-# %% ../nbs/03_augment.ipynb #ba57f47a
+# %% ../nbs/03_augment.ipynb #eea2236f
 class Coarse(RandTransform):
     "Make some of the pictures as coarse as if the face had been small"
     order,split_idx = 35,0
@@ -59,7 +59,7 @@ class Coarse(RandTransform):
         x[some] = F.interpolate(small, size=x.shape[-2:], mode='bilinear', align_corners=False)
         return x
 
-# %% ../nbs/03_augment.ipynb #f18104d2
+# %% ../nbs/03_augment.ipynb #1bb7ea38
 class Greyed(RandTransform):
     "Take the colour out of some of the pictures"
     order,split_idx = 36,0
@@ -72,7 +72,7 @@ class Greyed(RandTransform):
             x[some] = (x[some] * x.new_tensor([.299, .587, .114])[:,None,None]).sum(1, keepdim=True).expand(-1, 3, -1, -1)
         return x
 
-# %% ../nbs/03_augment.ipynb #4a9c9ea5
+# %% ../nbs/03_augment.ipynb #648121a9
 STRENGTHS = dict(flip=0.5, rotate=10, zoom=0.1, lighting=0.2, warp=0.2, affine=0.05, blur=0, grey=0, p=0.75)
 _LARGEST = dict(flip=1, rotate=180, zoom=4, lighting=0.95, warp=0.9, affine=0.9, blur=0.95, grey=1, p=1)
 
@@ -85,7 +85,7 @@ def check_strengths(strengths:dict # name -> strength; may be incomplete
             raise MaskdetectError(f"augmentation {k}: {v!r} must be a number from 0 to {_LARGEST[k]}")
     return {k: v + 0 for k,v in strengths.items()}
 
-# %% ../nbs/03_augment.ipynb #dd32a161
+# %% ../nbs/03_augment.ipynb #a6794103
 def augmentations(strengths:dict|None=None, # name -> strength as in the table above; None takes `STRENGTHS`
                  )->list: # fastai batch transforms
     "The batch transforms that a recipe asks for, those of one kind combined in one"
@@ -101,7 +101,7 @@ def augmentations(strengths:dict|None=None, # name -> strength as in the table a
     if s['grey']:     tfms.append(Greyed(s['grey']))
     return setup_aug_tfms(tfms)
 
-# %% ../nbs/03_augment.ipynb #0945faf8
+# %% ../nbs/03_augment.ipynb #1d4660a7
 class CropReader(Transform):
     "Row number, path, bytes, Pillow image or RGB array -> image tensor of one size"
     input_types = (int, str, Path, bytes, Image.Image, np.ndarray)
@@ -120,7 +120,7 @@ class CropReader(Transform):
 
     def __getstate__(self): return {**self.__dict__, 'crops': None}
 
-# %% ../nbs/03_augment.ipynb #f42f1f1b
+# %% ../nbs/03_augment.ipynb #f1a2200f
 class RowLabel(Transform):
     "Row number -> label"
     input_types = (int,)
@@ -130,7 +130,7 @@ class RowLabel(Transform):
     def encodes(self, o): return self.labels[o]
     def __getstate__(self): return {**self.__dict__, 'labels': None}
 
-# %% ../nbs/03_augment.ipynb #8f1e2490
+# %% ../nbs/03_augment.ipynb #4a01399f
 class CropDL(TfmdDL):
     "Takes whole batches from the crops; anything that is no row number goes fastai's usual way"
     def create_batches(self, samps):
@@ -142,12 +142,12 @@ class CropDL(TfmdDL):
             y = [TensorCategory([cat.vocab.o2i[label.labels[r]] for r in rows]) for label,cat in ys]
             yield (read.batch(read.crops[rows]), *y)
 
-# %% ../nbs/03_augment.ipynb #940071e6
+# %% ../nbs/03_augment.ipynb #67084af1
 def stats(gray:bool=False)->tuple: # mean, std: lists of three, or of one for grey
     "How pictures are normalised"
     return ([0.459], [0.226]) if gray else (list(imagenet_stats[0]), list(imagenet_stats[1]))
 
-# %% ../nbs/03_augment.ipynb #6b929c07
+# %% ../nbs/03_augment.ipynb #cfd4aa10
 def table_labels(df, # face table
                  labels=None # the ones to keep, else all
                 )->list: # in the order of `LABELS`
@@ -156,7 +156,7 @@ def table_labels(df, # face table
     if bad := sorted(set(map(str, found)) - set(LABELS)): raise DataError(f"unknown label {bad[0]!r}; labels are {', '.join(LABELS)}")
     return [o for o in LABELS if o in found]
 
-# %% ../nbs/03_augment.ipynb #742c026b
+# %% ../nbs/03_augment.ipynb #39c99b43
 def dataloaders(df, # face table with its `split` filled
                 size:int, # side of the crops, pixels
                 margin:float=0., # added around each box, see `core.crop_face`

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['predict_files', 'main']
 
-# %% ../nbs/90_cli.ipynb #9b822242
-import argparse, csv, json, sys, warnings
+# %% ../nbs/90_cli.ipynb #a7dcd67e
+import argparse, csv, json, shlex, sys, warnings
 from pathlib import Path
 
-from .core import DataError, ImageError, MaskdetectError, atomic_path, list_images, need, read_image
+from .core import LABELS, DataError, ImageError, MaskdetectError, atomic_path, list_images, need, read_image
 
-# %% ../nbs/90_cli.ipynb #671712c0
+# %% ../nbs/90_cli.ipynb #90355db6
 def _pairs(items:list # `name=value` strings
           )->dict: # name -> value, as text
     "Split `name=value` options"
@@ -38,7 +38,7 @@ def _recipe(args, name):
     augment = {**given.get('augment', Recipe.load(name).augment), **{k.removeprefix('augment.'): v for k,v in dotted.items()}}
     return Recipe.load(name, **given, augment=augment)
 
-# %% ../nbs/90_cli.ipynb #fd6592c0
+# %% ../nbs/90_cli.ipynb #3a3d5845
 def _data_list(args):
     from maskdetect.data import SOURCES
     rows = [dict(name=s.name, title=s.title, licence=s.licence, faces=sum(s.counts.values()), origin=s.origin) for s in SOURCES.values()]
@@ -61,7 +61,7 @@ def _data_show(args):
     with atomic_path(args.out) as tmp: show(args.path, labels=_pairs(args.label)).savefig(tmp, dpi=100, bbox_inches='tight')
     print(args.out)
 
-# %% ../nbs/90_cli.ipynb #74037e36
+# %% ../nbs/90_cli.ipynb #6ade03ae
 def _table(args, split=None):
     "The face table that `--data` and `--label` name"
     from maskdetect.data import load_table
@@ -79,7 +79,7 @@ def _train(args):
     recipe = _recipe(args, args.recipe)
     args.data = recipe.data
     run = train(recipe, _table(args), out=args.out, resume=not args.restart)
-    result = finish(run)
+    result = finish(run, args.command)
     print(json.dumps(result, indent=1) if args.json else _said(result))
 
 def _evaluate(args):
@@ -97,7 +97,7 @@ def _export(args):
     from maskdetect.export import export_again
     for name,path in export_again(args.model, args.out).items(): print(f"{name:5} {path}")
 
-# %% ../nbs/90_cli.ipynb #d5270123
+# %% ../nbs/90_cli.ipynb #564416e0
 def _pictures(names):
     "Every file named, and every picture in every folder named"
     for name in names:
@@ -114,7 +114,7 @@ def _batches(items, n=64):
         if len(batch) == n: yield batch; batch = []
     if batch: yield batch
 
-# %% ../nbs/90_cli.ipynb #ecff30f4
+# %% ../nbs/90_cli.ipynb #e341c164
 def predict_files(model, # a `MaskClassifier`
                   names # files and folders
                  ): # yields one dict a picture: path, label, probs; or path, error
@@ -131,7 +131,7 @@ def predict_files(model, # a `MaskClassifier`
                 row |= dict(label=model.labels[p.argmax()], probs={l: round(float(v), 4) for l,v in zip(model.labels, p)})
             yield row
 
-# %% ../nbs/90_cli.ipynb #400a3e12
+# %% ../nbs/90_cli.ipynb #a6128aad
 def _predict(args):
     from tqdm import tqdm
     from maskdetect.classify import MaskClassifier
@@ -151,7 +151,7 @@ def _write_csv(path, rows, labels):
         out.writerow(['path', 'label', *labels, 'error'])
         for r in rows: out.writerow([r['path'], r.get('label', ''), *(r.get('probs', {}).get(l, '') for l in labels), r.get('error', '')])
 
-# %% ../nbs/90_cli.ipynb #945d1690
+# %% ../nbs/90_cli.ipynb #4396499e
 def _quickstart(args):
     need('matplotlib', 'train').use('Agg')
     need('fastai', 'train')
@@ -164,9 +164,9 @@ def _quickstart(args):
     else:
         from maskdetect.synth import make_sample
         print(f"Drawing {args.faces} faces in {out/'faces'}: these are drawings, not photos of people")
-        table = make_sample(out/'faces', args.faces, seed=recipe.seed, labels=recipe.labels)
+        table = make_sample(out/'faces', args.faces, seed=recipe.seed, labels=recipe.labels or LABELS)
     run = train(recipe, table, out=out/'run')
-    result = finish(run)
+    result = finish(run, args.command)
     print(_said(result))
     crop = read_image(table.path[table.split == 'test'].iloc[0])
     for kind in ('pkl', 'onnx'):
@@ -181,7 +181,7 @@ def _said(result):
     files = '\n'.join(f"  {what:10} {path}" for what,path in result['files'].items())
     return f"\n{result['summary']}\n\nWhere everything is:\n{files}\n"
 
-# %% ../nbs/90_cli.ipynb #82699b1d
+# %% ../nbs/90_cli.ipynb #4faf71ba
 def _add(verbs, name, func, help, *options):
     "A verb with its function and options; an option is (flags, keywords)"
     p = verbs.add_parser(name, help=help, description=help)
@@ -222,11 +222,12 @@ def _parser():
          ('--model', dict(help='.onnx or .pkl (default: $MASKDETECT_MODEL)')), _json, ('--csv', dict(metavar='FILE', help='write a table')))
     return p
 
-# %% ../nbs/90_cli.ipynb #a3f46f91
+# %% ../nbs/90_cli.ipynb #01dbdecc
 def main(argv:list|None=None # arguments; None takes those of the process
         )->int: # exit status
     "Run the command line"
     args = _parser().parse_args(argv)
+    args.command = shlex.join(['maskdetect', *(sys.argv[1:] if argv is None else argv)])
     warnings.filterwarnings('ignore', category=FutureWarning, module=r'torch\.')  # fastai's use of torch, nothing a user can mend
     try: return args.func(args) or 0
     except MaskdetectError as e: print(f"maskdetect: {e}", file=sys.stderr); return 1

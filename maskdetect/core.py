@@ -7,7 +7,7 @@ __all__ = ['LABELS', 'IMAGE_SUFFIXES', 'MAX_PIXELS', 'CROP_VERSION', 'Maskdetect
            'MissingExtra', 'need', 'Face', 'read_image', 'crop_face', 'data_dir', 'cache_dir', 'list_images',
            'file_digest', 'atomic_path']
 
-# %% ../nbs/00_core.ipynb #37b04b0b
+# %% ../nbs/00_core.ipynb #38cf9177
 import errno, hashlib, importlib, io, os, threading, warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from platformdirs import user_cache_dir
 
-# %% ../nbs/00_core.ipynb #ade38454
+# %% ../nbs/00_core.ipynb #3a128297
 class MaskdetectError(Exception):
     "Something that the user can mend; the message says what is wrong and what to do"
 class ImageError(MaskdetectError):
@@ -30,7 +30,7 @@ class ModelError(MaskdetectError):
 class MissingExtra(MaskdetectError):
     "An optional part of the package that is not installed"
 
-# %% ../nbs/00_core.ipynb #d6ad344f
+# %% ../nbs/00_core.ipynb #98be2467
 def need(module:str, # dotted name of the module, such as `fastai.vision.all`
          extra:str # the extra of this package that brings it, such as `train`
         ): # the imported module; `MissingExtra` if it is not installed
@@ -39,10 +39,10 @@ def need(module:str, # dotted name of the module, such as `fastai.vision.all`
     except ModuleNotFoundError as e:
         raise MissingExtra(f"{e.name} is not installed; run: pip install 'maskdetect[{extra}]'") from e
 
-# %% ../nbs/00_core.ipynb #660b613c
+# %% ../nbs/00_core.ipynb #dec9610a
 LABELS = ('with_mask', 'without_mask', 'incorrect_mask')
 
-# %% ../nbs/00_core.ipynb #f61ae863
+# %% ../nbs/00_core.ipynb #73dd404d
 @dataclass(frozen=True)
 class Face:
     "One face in a picture and what it wears"
@@ -62,12 +62,12 @@ class Face:
         return dict(box=[round(float(v), 1) for v in self.box], label=self.label,
                     probs={k: round(float(v), 4) for k,v in self.probs.items()}, score=round(float(self.score), 4))
 
-# %% ../nbs/00_core.ipynb #333ca855
+# %% ../nbs/00_core.ipynb #90fc83a0
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.gif', '.tif', '.tiff')
 _FORMATS = ('JPEG', 'PNG', 'WEBP', 'BMP', 'GIF', 'TIFF', 'PPM')
 MAX_PIXELS = 100_000_000
 
-# %% ../nbs/00_core.ipynb #6c4c3dfd
+# %% ../nbs/00_core.ipynb #d43b3758
 def _name(src):
     "What to call `src` in an error message"
     return str(src) if isinstance(src, (str, os.PathLike)) else f"picture given as {type(src).__name__}"
@@ -76,7 +76,7 @@ def _check_size(size, max_pixels, name):
     if size[0]*size[1] > max_pixels:
         raise ImageError(f"{name}: {size[0]}x{size[1]} pixels are more than the limit of {max_pixels:,}; make it smaller first")
 
-# %% ../nbs/00_core.ipynb #2565817c
+# %% ../nbs/00_core.ipynb #fcaaeac5
 def _from_array(a, max_pixels):
     if a.dtype != np.uint8: raise ImageError(f"an array must hold uint8 values from 0 to 255, not {a.dtype}")
     if a.ndim == 2: a = np.repeat(a[..., None], 3, axis=2)
@@ -85,7 +85,7 @@ def _from_array(a, max_pixels):
     _check_size(a.shape[1::-1], max_pixels, 'array')
     return np.ascontiguousarray(a[..., :3])
 
-# %% ../nbs/00_core.ipynb #82d24988
+# %% ../nbs/00_core.ipynb #9ba6fa40
 def _to_rgb(im):
     "An 8-bit RGB array from an opened Pillow image of any mode"
     if im.mode.startswith('I'):
@@ -98,13 +98,13 @@ def _to_rgb(im):
         im = Image.alpha_composite(Image.new('RGBA', im.size, 'white'), im)
     return np.array(im.convert('RGB'))
 
-# %% ../nbs/00_core.ipynb #ec10b930
+# %% ../nbs/00_core.ipynb #c54db6dd
 def _turned(im):
     "Turn by the EXIF note; a damaged note is no reason to lose the picture"
     try: return ImageOps.exif_transpose(im)
     except Exception: return im
 
-# %% ../nbs/00_core.ipynb #ae7bffb7
+# %% ../nbs/00_core.ipynb #fbdb6996
 def read_image(src, # path, bytes, Pillow image, or uint8 array (height x width x 3, RGB; or x 4, or grey)
                max_pixels:int=MAX_PIXELS # larger pictures are refused before they are unpacked
               )->np.ndarray: # height x width x 3, uint8, RGB, upright
@@ -129,7 +129,7 @@ def read_image(src, # path, bytes, Pillow image, or uint8 array (height x width 
     except MemoryError: raise ImageError(f"{name}: not enough memory to open it; make it smaller first") from None
     except Exception as e: raise ImageError(f"{name}: damaged picture ({e})") from e
 
-# %% ../nbs/00_core.ipynb #a66ffbff
+# %% ../nbs/00_core.ipynb #98577244
 CROP_VERSION = 1  # raised whenever `crop_face` would give other pixels, so that caches made by an older one are left alone
 
 def crop_face(image:np.ndarray, # height x width x 3, uint8, RGB
@@ -152,7 +152,7 @@ def crop_face(image:np.ndarray, # height x width x 3, uint8, RGB
     if size is None or size == side: return np.ascontiguousarray(cut)
     return cv2.resize(cut, (size, size), interpolation=cv2.INTER_AREA if size < side else cv2.INTER_LINEAR)
 
-# %% ../nbs/00_core.ipynb #044fad0c
+# %% ../nbs/00_core.ipynb #dc1d9e5c
 def data_dir()->Path|None: # the folder of datasets, or None where the variable is not set
     "The folder that `MASKDETECT_DATA` names"
     return Path(v).expanduser().resolve() if (v := os.environ.get('MASKDETECT_DATA')) else None
@@ -164,7 +164,7 @@ def cache_dir()->Path: # made if it is not there
     except OSError as e: raise MaskdetectError(f"cannot make the cache folder {path} ({e.strerror}); set MASKDETECT_CACHE to one that can be written") from None
     return path
 
-# %% ../nbs/00_core.ipynb #abcbe827
+# %% ../nbs/00_core.ipynb #6411eafb
 def list_images(folder # any folder; it is searched to the bottom
                )->list: # sorted paths, hidden files left out
     "All pictures below a folder, by their names' endings"
@@ -180,7 +180,7 @@ def file_digest(path # a file
         while block := f.read(1 << 20): h.update(block)
     return h.hexdigest()
 
-# %% ../nbs/00_core.ipynb #54f68ea3
+# %% ../nbs/00_core.ipynb #6f109729
 @contextmanager
 def atomic_path(path # where the finished file shall be
                ): # a temporary path in the same folder, with the same ending

@@ -40,7 +40,8 @@ def _table(rows):
     "A face table from a list of dicts; optional columns only where some row knows them"
     df = pd.DataFrame(rows)
     for c in COLUMNS:
-        if c not in df: df[c] = np.nan if c in ('x0', 'y0', 'x1', 'y1') else ''
+        empty = np.nan if c in ('x0', 'y0', 'x1', 'y1') else ''
+        df[c] = df[c].where(df[c].notna(), empty) if c in df else empty
     for c,empty in EXTRAS.items():
         if c in df and empty == '': df[c] = df[c].astype(object).where(df[c].notna(), '')
     df[['x0', 'y0', 'x1', 'y1']] = df[['x0', 'y0', 'x1', 'y1']].astype(float)

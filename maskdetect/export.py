@@ -6,7 +6,7 @@
 __all__ = ['BOUND', 'make_info', 'pickle_imports', 'inference_copy', 'parity', 'export_pkl', 'to_onnx', 'write_onnx',
            'export_onnx', 'model_card', 'export_model', 'finish', 'export_again']
 
-# %% ../nbs/06_export.ipynb #d9dc691d
+# %% ../nbs/06_export.ipynb #d9947ce1
 import copy, json, logging, pickle, pickletools, warnings, zipfile
 from contextlib import ExitStack
 from dataclasses import replace
@@ -24,11 +24,11 @@ from fastai.torch_core import get_model
 from .augment import CropReader
 from .classify import MaskClassifier, ModelInfo, _as_path, installed_versions, open_learner, seal, softmax
 from .core import ModelError, MaskdetectError, atomic_path
-from .data import SOURCES, crops as cut_crops, table_digest
+from .data import SOURCES, crops as cut_crops, save_results, table_digest
 from .interpret import evaluate, fit_temperature
 from .synth import draw_face
 
-# %% ../nbs/06_export.ipynb #2b297ab8
+# %% ../nbs/06_export.ipynb #10097fc3
 def _find(fs, cls):
     for f in fs:
         if isinstance(f, cls): return f
@@ -42,7 +42,7 @@ def _figures(report):
     keep = {k: [round(d[k][o], 5) for o in ('value', 'low', 'high')] for k in ('accuracy', 'balanced_accuracy', 'ece') if d[k]['value'] is not None}
     return {d['name']: dict(faces=d['faces'], errors=d['errors'], **keep)}
 
-# %% ../nbs/06_export.ipynb #a79098eb
+# %% ../nbs/06_export.ipynb #301360a5
 def make_info(learn, # a fastai learner, or a `Run` of `maskdetect.train`
               recipe=None, # `Recipe` that trained it
               table=None, # face table that it was trained on
@@ -61,20 +61,20 @@ def make_info(learn, # a fastai learner, or a `Run` of `maskdetect.train`
         quality={} if report is None else _figures(report), recipe=getattr(recipe, 'name', ''), arch=getattr(recipe, 'arch', ''),
         version=versions['maskdetect'], created=f'{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}', versions=versions)
 
-# %% ../nbs/06_export.ipynb #549be78b
+# %% ../nbs/06_export.ipynb #c0b0cc1c
 def pickle_imports(path # a .pkl or .pth of torch
                   )->list: # dotted names
     "What a pickle would import, found without running it"
     with zipfile.ZipFile(path) as z: code = z.read(next(o for o in z.namelist() if o.endswith('/data.pkl')))
     return sorted({arg.replace(' ', '.') for op,arg,_ in pickletools.genops(code) if op.name in ('GLOBAL', 'INST')})
 
-# %% ../nbs/06_export.ipynb #c309d02a
+# %% ../nbs/06_export.ipynb #6cdbf5f3
 def inference_copy(learn:Learner)->Learner: # on the CPU, float32, without callbacks, optimizer and data
     "What is left of a learner when it only has to answer"
     model = copy.deepcopy(get_model(learn.model)).to('cpu', torch.float32).to(memory_format=torch.contiguous_format).eval()
     return Learner(learn.dls.new_empty(), model, loss_func=CrossEntropyLossFlat())
 
-# %% ../nbs/06_export.ipynb #37f9988f
+# %% ../nbs/06_export.ipynb #9f2f0845
 class _Portable:
     "Python's own pickle, with paths that open on any system"
     class Pickler(pickle.Pickler):
@@ -92,7 +92,7 @@ def _write_pkl(ref, path, info):
     if own := [o for o in pickle_imports(path) if o.startswith('__main__.')]: raise ModelError(f"the learner holds {own[0]}; {_IN_A_MODULE}")
     with zipfile.ZipFile(path, 'a') as z: z.writestr(z.namelist()[0].split('/')[0] + '/maskdetect.json', info.to_json())
 
-# %% ../nbs/06_export.ipynb #25ade81c
+# %% ../nbs/06_export.ipynb #4a2d72da
 BOUND = 1e-3  # a probability may differ by this much between the learner and its files
 
 def parity(learn:Learner, # the reference; in float32 on the CPU, see `inference_copy`
@@ -107,7 +107,7 @@ def parity(learn:Learner, # the reference; in float32 on the CPU, see `inference
     worst = max(np.abs(model.predict(crops) - expected).max(), np.abs(single - expected[:4]).max())
     return float(worst)  # NaN stays NaN, and is no parity
 
-# %% ../nbs/06_export.ipynb #d76009a4
+# %% ../nbs/06_export.ipynb #3ca72945
 def _some(crops, info):
     "The crops to compare on; drawn faces where none are given"
     return [draw_face(i, info.labels[i % len(info.labels)], info.size) for i in range(8)] if crops is None or not len(crops) else crops
@@ -120,7 +120,7 @@ def _proved(ref, path, crops):
 def _check_fit(learn, info):
     if tuple(map(str, learn.dls.vocab)) != info.labels: raise ModelError(f"the learner's labels {tuple(learn.dls.vocab)} are not those of its description {info.labels}; use make_info")
 
-# %% ../nbs/06_export.ipynb #53bfa313
+# %% ../nbs/06_export.ipynb #09444d60
 def export_pkl(learn:Learner, # trained, on any device
                path, # to be written
                info:ModelInfo, # see `make_info`
@@ -133,7 +133,7 @@ def export_pkl(learn:Learner, # trained, on any device
         _write_pkl(ref, tmp, info)
         return _proved(ref, tmp, _some(crops, info))
 
-# %% ../nbs/06_export.ipynb #e2d39669
+# %% ../nbs/06_export.ipynb #54629be0
 def to_onnx(model:torch.nn.Module, # in eval mode, on the CPU
             info:ModelInfo # says how large the input is
            ): # `onnx.ModelProto`
@@ -150,7 +150,7 @@ def to_onnx(model:torch.nn.Module, # in eval mode, on the CPU
         o.ClearField('doc_string')
     return proto
 
-# %% ../nbs/06_export.ipynb #6ba415b2
+# %% ../nbs/06_export.ipynb #cea54cc4
 def write_onnx(proto, # `onnx.ModelProto` with input `crops` and output `logits`
                path, # to be written
                info:ModelInfo # its note
@@ -164,7 +164,7 @@ def write_onnx(proto, # `onnx.ModelProto` with input `crops` and output `logits`
     tail = onnx.ModelProto(metadata_props=[onnx.StringStringEntryProto(key=k, value=v) for k,v in pairs.items()])
     with atomic_path(path) as tmp: tmp.write_bytes(body + tail.SerializeToString())
 
-# %% ../nbs/06_export.ipynb #e3851c2f
+# %% ../nbs/06_export.ipynb #1e1b6b46
 def export_onnx(learn:Learner, # trained, on any device
                 path, # to be written
                 info:ModelInfo, # see `make_info`
@@ -177,7 +177,7 @@ def export_onnx(learn:Learner, # trained, on any device
         write_onnx(to_onnx(ref.model, info), tmp, info)
         return _proved(ref, tmp, _some(crops, info))
 
-# %% ../nbs/06_export.ipynb #b535b502
+# %% ../nbs/06_export.ipynb #822c411e
 def _rate(v): return '–' if v != v else f'{v:.2%}'
 def _percent(v): return f"{_rate(v[0])} ({_rate(v[1])} to {_rate(v[2])})"
 
@@ -199,14 +199,14 @@ def _sources_md(info):
         return f"| {title} | {o['n']:,} | {licence} | `{str(o.get('digest', ''))[:16]}` |"
     return ["| source | faces | licence | digest |", "|---|---|---|---|", *map(row, info.trained_on)]
 
-# %% ../nbs/06_export.ipynb #00c2f00a
+# %% ../nbs/06_export.ipynb #f173d5dc
 _LIMITS = """- It judges one cut-out face. Finding faces in a scene is another model's work, and a face that is not found is not judged.
 - It sees whether something looks like a mask. It can't tell whether the mask filters, fits tightly or is worn for long.
 - The figures hold for pictures like those of the test. Other cameras, light, masks, age groups and skin tones have to be measured first.
 - Beards, scarves, veils, hands and cups before the mouth are the usual mistakes.
 - Not for identifying people, and not for decisions against a person that no human looks at."""
 
-# %% ../nbs/06_export.ipynb #3e01f9d1
+# %% ../nbs/06_export.ipynb #06a4ca73
 def model_card(info:ModelInfo, # see `make_info`
                report=None # `Report` on the test part
               )->str: # Markdown
@@ -224,7 +224,7 @@ def model_card(info:ModelInfo, # see `make_info`
               "`model.pkl` is the fastai learner (`load_learner`); loading a pickle runs code from it, so load it only from a source that you trust."),
         *part("Versions that wrote it", ', '.join(f"{k} {v}" for k,v in info.versions.items()))]) + '\n'
 
-# %% ../nbs/06_export.ipynb #85e2d9fd
+# %% ../nbs/06_export.ipynb #90f0bbf0
 def export_model(learn:Learner, # trained, on any device
                  folder, # gets `model.pkl`, `model.onnx`, `model_card.md`
                  info:ModelInfo, # see `make_info`
@@ -240,8 +240,18 @@ def export_model(learn:Learner, # trained, on any device
         tmp['card'].write_text(model_card(info, report), encoding='utf-8')
     return paths
 
-# %% ../nbs/06_export.ipynb #bdc18711
-def finish(run # `Run` of `maskdetect.train`
+# %% ../nbs/06_export.ipynb #baf2d7ac
+def _result(run, report, split):
+    "A run in one line of a table"
+    r,(low,high) = run.recipe,report.interval('accuracy')
+    start = f'weights {Path(r.weights).name}' if r.weights else 'ImageNet' if r.pretrained else 'scratch'
+    return dict(recipe=r.name, arch=r.arch, size=r.size, start=start, teacher=Path(r.teacher).name, trained_on=', '.join(sorted(set(run.table.source))),
+                faces_trained=int((run.table.split == 'train').sum()), epochs=len(run.log), seconds=round(run.seconds), split=split, faces=len(report.targets),
+                errors=report.to_dict()['errors'], accuracy=report.accuracy, low=low, high=high, balanced_accuracy=report.balanced_accuracy)
+
+# %% ../nbs/06_export.ipynb #021820d1
+def finish(run, # `Run` of `maskdetect.train`
+           command:str='' # how it was started, for `results.csv`
           )->dict: # summary, the report's figures, files
     "Measure, calibrate and export a finished run, into its folder"
     learn,table,folder = inference_copy(run.learn),run.table,Path(run.path)
@@ -253,10 +263,11 @@ def finish(run # `Run` of `maskdetect.train`
     info = make_info(learn, run.recipe, table, report, temperature)
     files = export_model(learn, folder, info, np.asarray(cut_crops(measured, info.size, info.margin)[:256]), report)
     report.save(folder/'report')
+    save_results(folder/'results.csv', [_result(run, report, split)], seed=run.recipe.seed, data=table_digest(table), command=command)
     files = {'run': folder, **files, 'report': folder/'report'/'report.html'}
     return dict(summary=str(report), report=report.to_dict(), files={k: str(v) for k,v in files.items()})
 
-# %% ../nbs/06_export.ipynb #633e23ea
+# %% ../nbs/06_export.ipynb #ff79db82
 def export_again(path, # a .pkl that maskdetect wrote; from a source that you trust, because loading it runs code from it
                  folder=None # None: beside it
                 )->dict: # onnx, card -> path

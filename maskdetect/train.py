@@ -8,7 +8,7 @@ __all__ = ['PRECISIONS', 'ARCHS', 'Recipe', 'recipes', 'pretrained_state', 'buil
            'load_teacher', 'plot_curves', 'best_epoch', 'RunFolder', 'write_log', 'prepare_table', 'environment', 'Run',
            'train', 'subset', 'split_accuracy', 'transfer_table']
 
-# %% ../nbs/04_train.ipynb #014cb820
+# %% ../nbs/04_train.ipynb #04e95c90
 import copy, dataclasses, errno, json, math, os, platform, random, re, sys, tempfile, time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ from fastai.callback.progress import ProgressCallback
 from fastai.learner import Learner, Metric
 from fastai.losses import CrossEntropyLossFlat
 from fastai.metrics import accuracy
-from fastai.torch_core import default_device, set_seed, to_float
+from fastai.torch_core import set_seed, to_device, to_float
 from fastai.vision.learner import add_head, create_body, default_split, model_meta
 from fastcore.basics import IN_NOTEBOOK, patch
 from matplotlib.figure import Figure
@@ -46,12 +46,12 @@ from .classify import open_learner
 from .core import LABELS, DataError, MaskdetectError, ModelError, atomic_path, cache_dir, file_digest
 from .data import add_groups, crops, drop_leaks, load_table, save_results, split_table, table_digest
 
-# %% ../nbs/04_train.ipynb #c1bc7313
+# %% ../nbs/04_train.ipynb #22a00897
 PRECISIONS = ('auto', 'float32', 'bf16', 'fp16')
 ARCHS = dict(resnet18=-2, resnet34=-2, resnet50=-2, mobilenet_v2=-1, mobilenet_v3_small=-2, mobilenet_v3_large=-2,
              efficientnet_b0=-2, densenet121=-1)  # name -> where torchvision's network is cut to take its head off
 
-# %% ../nbs/04_train.ipynb #fa03df32
+# %% ../nbs/04_train.ipynb #9584900a
 @dataclass
 class Recipe:
     "All that decides how a model is trained"
@@ -87,7 +87,7 @@ class Recipe:
         "What is trained, one after the other"
         return [(k, n) for k,n in (('frozen', self.freeze_epochs*self.pretrained), ('unfrozen', self.epochs)) if n]
 
-# %% ../nbs/04_train.ipynb #578de8a1
+# %% ../nbs/04_train.ipynb #e725b0c9
 def _checked(f, v):
     "The value of field `f` in its type"
     try:
@@ -117,7 +117,7 @@ def _check_recipe(r):
     if not r.phases: raise MaskdetectError("recipe: epochs add up to 0")
     r.augment = check_strengths(r.augment)
 
-# %% ../nbs/04_train.ipynb #f2e1b99d
+# %% ../nbs/04_train.ipynb #3bff9194
 def recipes()->dict: # name -> path
     "The recipes that come with maskdetect"
     return {p.stem: p for p in sorted((Path(str(files('maskdetect')))/'recipes').glob('*.yaml'))}
@@ -133,7 +133,7 @@ def _parsed(k, v):
     if not isinstance(v, str) or kind in (str, Any): return v
     return [o.strip() for o in v.split(',')] if kind is list and not v.startswith('[') else yaml.safe_load(v)
 
-# %% ../nbs/04_train.ipynb #e72cca01
+# %% ../nbs/04_train.ipynb #662f3522
 @patch(cls_method=True)
 def load(cls:Recipe, src, # name of a recipe, or path of a YAML file
          **overrides # fields to change
@@ -153,7 +153,7 @@ def save(self:Recipe, path):
     "Write as YAML"
     with atomic_path(path) as tmp: tmp.write_text(yaml.safe_dump(dataclasses.asdict(self), sort_keys=False, allow_unicode=True), encoding='utf-8')
 
-# %% ../nbs/04_train.ipynb #b2342a00
+# %% ../nbs/04_train.ipynb #1a382915
 def _read_state(path):
     "The tensors of a .pth file; nothing in it is run"
     try:
@@ -164,7 +164,7 @@ def _read_state(path):
     except Exception: raise ModelError(f"{path} is no PyTorch weights file (a state dict saved as .pth), or it is damaged") from None
     return sd
 
-# %% ../nbs/04_train.ipynb #7819443f
+# %% ../nbs/04_train.ipynb #82195d4e
 def pretrained_state(arch:str, # a name of `ARCHS`
                      weights:str='' # a file to use in place of torchvision's
                     )->dict: # name -> tensor
@@ -182,7 +182,7 @@ def pretrained_state(arch:str, # a name of `ARCHS`
                                      f"if you put it there and trust it, name it with --weights; or {choice.split(',')[0]}")
     return _read_state(path)
 
-# %% ../nbs/04_train.ipynb #004879c2
+# %% ../nbs/04_train.ipynb #d00359a9
 def _fill(net, sd, may_miss, src):
     "Load what fits; only names for which `may_miss` is true may be missing or of another size"
     own = net.state_dict()
@@ -191,7 +191,7 @@ def _fill(net, sd, may_miss, src):
         raise ModelError(f"{src or 'the weights'} do not fit this network: {len(bad)} of its {len(own)} tensors are missing or of another size, such as {bad[0]}")
     net.load_state_dict(fits, strict=False)
 
-# %% ../nbs/04_train.ipynb #23cad9ed
+# %% ../nbs/04_train.ipynb #dcda6d33
 def build_model(recipe:Recipe, n_out:int, # number of labels
                 state:dict|None=None # weights for the body: torchvision's, or a run's `best.pth`
                )->nn.Sequential: # body, head
@@ -202,7 +202,7 @@ def build_model(recipe:Recipe, n_out:int, # number of labels
     if ours: _fill(body, {k[2:]: v for k,v in state.items() if k[:2] == '0.'}, lambda k: False, recipe.weights)
     return add_head(body, num_features_model(nn.Sequential(*body.children())), n_out)
 
-# %% ../nbs/04_train.ipynb #422c32c8
+# %% ../nbs/04_train.ipynb #1e2375d3
 class CPUBfloat16(Callback):
     "Forward pass and loss in bfloat16 on a CPU; weights, gradients and statistics stay float32"
     order,ctx = 10,None
@@ -217,7 +217,7 @@ class CPUBfloat16(Callback):
         if self.ctx is not None: self.ctx.__exit__(None, None, None)
         self.ctx = None
 
-# %% ../nbs/04_train.ipynb #30c425a8
+# %% ../nbs/04_train.ipynb #c6f0380d
 def step_seconds(model, x, bf16:bool, n:int=3)->float:
     "The fastest of `n` training steps on a copy of the model, after one to warm up"
     model,times = copy.deepcopy(model).train(),[]
@@ -237,7 +237,7 @@ def choose_precision(recipe:Recipe, model, device)->tuple: # precision, why
     full,half = (step_seconds(model, x, o)*1000/len(x) for o in (False, True))
     return ('bf16' if half < .9*full else 'float32'), f'trial: {full:.1f} ms an image in float32, {half:.1f} in bf16'
 
-# %% ../nbs/04_train.ipynb #17bc566f
+# %% ../nbs/04_train.ipynb #cf9ec42f
 class BalancedAccuracy(Metric):
     "Mean over the labels of the share of right answers"
     def reset(self): self.right,self.count = {},{}
@@ -249,7 +249,7 @@ class BalancedAccuracy(Metric):
     @property
     def name(self): return 'balanced_accuracy'
 
-# %% ../nbs/04_train.ipynb #938a365e
+# %% ../nbs/04_train.ipynb #e9611432
 def build_learner(recipe:Recipe, dls, # from `augment.dataloaders`
                   weights:bool=True, # load the pretrained weights, if the recipe wants them
                   precision:str='' # skip the choice of precision
@@ -270,7 +270,7 @@ def build_learner(recipe:Recipe, dls, # from `augment.dataloaders`
     if recipe.cutmix: learn.add_cb(CutMix(recipe.cutmix))
     return learn
 
-# %% ../nbs/04_train.ipynb #99ee45fd
+# %% ../nbs/04_train.ipynb #7eb65bad
 def plot_lr_find(lrs, losses, lr)->Figure:
     "Loss over learning rate, with the suggestion marked"
     fig = Figure(figsize=(5.2, 3.2), layout='constrained')
@@ -282,7 +282,7 @@ def plot_lr_find(lrs, losses, lr)->Figure:
     ax.legend()
     return fig
 
-# %% ../nbs/04_train.ipynb #a1e3e7eb
+# %% ../nbs/04_train.ipynb #d2ff901b
 def find_lr(learn:Learner, num_it:int=100)->tuple: # learning rate, figure
     "Run the finder; at least a hundred steps, or the suggestion is luck"
     with tempfile.TemporaryDirectory() as folder:
@@ -293,7 +293,7 @@ def find_lr(learn:Learner, num_it:int=100)->tuple: # learning rate, figure
     if not math.isfinite(lr) or not lr > 0: raise ModelError("the learning-rate finder found no rate at which the loss falls; set lr in the recipe")
     return lr, plot_lr_find(lrs, losses, lr)
 
-# %% ../nbs/04_train.ipynb #402ee09c
+# %% ../nbs/04_train.ipynb #8c2ae68c
 class Distill(Callback):
     "Mix the distance to a teacher's softened answers into the training loss"
     order,run_valid = 5,False
@@ -319,7 +319,7 @@ def load_teacher(path, recipe:Recipe)->Distill:
     if (learn.info.channels == 1) != recipe.gray: raise ModelError("teacher and pupil must both see grey or both see colour")
     return Distill(learn.model, learn.info.size, learn.info.labels, recipe.teacher_weight)
 
-# %% ../nbs/04_train.ipynb #a4418023
+# %% ../nbs/04_train.ipynb #fa03a4e5
 def plot_curves(log)->Figure:
     "Loss and accuracy of training and validation, epoch by epoch"
     fig = Figure(figsize=(8, 3), layout='constrained')
@@ -337,7 +337,7 @@ def best_epoch(log)->pd.Series:
     "The row with the highest balanced accuracy, then the lowest loss"
     return log.sort_values(['valid_balanced_accuracy','valid_loss'], ascending=[False,True], kind='stable').iloc[0]
 
-# %% ../nbs/04_train.ipynb #4e1b221c
+# %% ../nbs/04_train.ipynb #501f5901
 def _write(obj, path):
     "torch.save, completely or not at all"
     with atomic_path(path) as tmp:
@@ -349,7 +349,7 @@ def _plain(o):
     "Optimizer settings without NumPy, so that they load with weights_only"
     return {k: v.item() if isinstance(v, np.generic) else v for k,v in o.items()}
 
-# %% ../nbs/04_train.ipynb #f765a843
+# %% ../nbs/04_train.ipynb #5094ce90
 class RunFolder(Callback):
     "Seeds each epoch; writes log, curves, checkpoint and best weights after it"
     order = 65
@@ -403,7 +403,7 @@ def write_log(path, log):
     with atomic_path(path/'log.csv') as tmp: log.to_csv(tmp, index=False)
     with atomic_path(path/'curves.png') as tmp: plot_curves(log).savefig(tmp, dpi=100)
 
-# %% ../nbs/04_train.ipynb #cefb87d8
+# %% ../nbs/04_train.ipynb #cc93c5ce
 def prepare_table(recipe:Recipe, table=None)->tuple: # face table, number of leaked rows dropped
     "The rows to train on, with groups and splits, without leaks"
     if table is None:
@@ -426,7 +426,7 @@ def _drawn(recipe):
     df = make_sample(cache_dir()/'synth'/f'{size}px-{recipe.seed}', seed=recipe.seed, size=size, labels=tuple(recipe.labels or LABELS))
     return df.assign(group=df.path)  # every face is drawn from its own seed
 
-# %% ../nbs/04_train.ipynb #7e5be752
+# %% ../nbs/04_train.ipynb #aebe3a20
 def environment(recipe:Recipe, df, leaks:int, learn)->dict: # ready for JSON
     "What a run was made with"
     libs = {k: version(k) for k in ('torch', 'torchvision', 'fastai', 'fastcore', 'numpy', 'pandas', 'opencv-python-headless', 'opencv-python') if _installed(k)}
@@ -441,7 +441,7 @@ def _installed(name):
     try: return version(name)
     except Exception: return None
 
-# %% ../nbs/04_train.ipynb #ddcd8722
+# %% ../nbs/04_train.ipynb #2546585a
 @dataclass
 class Run:
     "A training run and its folder"
@@ -454,7 +454,7 @@ class Run:
     @property
     def best(self): return best_epoch(self.log)
 
-# %% ../nbs/04_train.ipynb #825b3744
+# %% ../nbs/04_train.ipynb #5412b41e
 def _fit(learn, folder, recipe, done, opt):
     "All phases that are not done yet; `opt` belongs to a phase that was cut short"
     lr,offset = folder.state['lr'],0
@@ -464,7 +464,7 @@ def _fit(learn, folder, recipe, done, opt):
         if start < n:
             learn.create_opt()
             learn.freeze() if phase == 'frozen' else learn.unfreeze()
-            if start: learn.opt.load_state_dict(opt)
+            if start: learn.opt.load_state_dict(to_device(opt, learn.dls.device))
             how = dict(lr_max=lr) if not recipe.pretrained else \
                   dict(lr_max=slice(lr), pct_start=.99) if phase == 'frozen' else dict(lr_max=slice(lr/200, lr/2), pct_start=.3, div=5.)
             folder.phase,folder.start,folder.offset = phase,start,offset
@@ -474,9 +474,10 @@ def _fit(learn, folder, recipe, done, opt):
 def _differences(old, new):
     return ', '.join('the faces differ' if k == 'table' else f'{k}: {old.get(k)} -> {v}' for k,v in new.items() if old.get(k) != v)
 
-# %% ../nbs/04_train.ipynb #dd497420
+# %% ../nbs/04_train.ipynb #9b43b01d
 def _open(path, recipe, digest, resume):
     "The checkpoint of a run to go on with, or None for a new one; refuses a folder that holds another run"
+    for o in path.glob('.tmp-*'): o.unlink(missing_ok=True)  # left by a kill
     file,key = path/'checkpoint.pth',{**dataclasses.asdict(recipe), 'description': '', 'data': '', 'table': digest}
     if not resume or not file.exists():
         for name in ('checkpoint.pth', 'best.pth', 'log.csv', 'curves.png', 'lr_find.png'): (path/name).unlink(missing_ok=True)
@@ -486,7 +487,7 @@ def _open(path, recipe, digest, resume):
     if diff := _differences(ck['key'], key): raise MaskdetectError(f"{path} holds a run of another recipe or other data ({diff}); choose another folder with --out, or start over with --restart")
     return key, ck
 
-# %% ../nbs/04_train.ipynb #07066611
+# %% ../nbs/04_train.ipynb #6a4b99cb
 def train(recipe, # a Recipe, or the name or path of one
           table=None, # face table; None reads the recipe's data
           out=None, # run folder; default runs/NAME
@@ -518,7 +519,7 @@ def load(cls:Run, path)->Run:
     log = pd.read_csv(path/'log.csv')
     return cls(path, recipe, df, learn, log, float(log.seconds.sum()))
 
-# %% ../nbs/04_train.ipynb #a56a39ea
+# %% ../nbs/04_train.ipynb #e8e1b86f
 @contextmanager
 def _plain_learner(learn):
     "No bar where none can be seen; afterwards a float32 learner without our callbacks; errors without fastai's preface"
@@ -565,7 +566,7 @@ def _train(learn, recipe, df, leaks, path, key, ck):
     if done < total: print(f'best epoch: {int(best_epoch(log).epoch)}; the run is in {path}', flush=True)
     return Run(path, recipe, df, learn, log, float(log.seconds.sum()))
 
-# %% ../nbs/04_train.ipynb #b6d5955b
+# %% ../nbs/04_train.ipynb #f036d79a
 def subset(df, share:float, # of the training rows
            seed:int=0):
     "A face table with fewer training rows, the labels in proportion"
@@ -581,7 +582,7 @@ def split_accuracy(run:Run, df, split:str='test')->dict: # n, accuracy, balanced
     right = df.label == [run.learn.dls.vocab[i] for i in probs.argmax(1)]
     return dict(n=len(df), accuracy=float(right.mean()), balanced_accuracy=float(right.groupby(df.label).mean().mean()))
 
-# %% ../nbs/04_train.ipynb #4a944312
+# %% ../nbs/04_train.ipynb #57fabef7
 def transfer_table(recipe:Recipe, # with pretrained weights
                    table=None, # face table; None reads the recipe's data
                    sizes=(0.1, 1.0), # shares of the training photos

@@ -11,8 +11,8 @@ def test_quickstart(tmp_path):
     print(p.stdout, f"{time.time()-start:.0f} s")
     assert p.returncode == 0, p.stderr
     run = tmp_path/'quickstart'/'run'
-    for name in ('model.pkl', 'model.onnx', 'report.html', 'report.json', 'log.csv', 'lr_find.png', 'curves.png', 'recipe.yaml'): assert (run/name).stat().st_size
-    report = json.loads((run/'report.json').read_text())
-    assert report['accuracy'] > .8
+    for name in ('model.pkl', 'model.onnx', 'model_card.md', 'report/report.html', 'log.csv', 'lr_find.png', 'curves.png', 'recipe.yaml'): assert (run/name).stat().st_size
+    report = json.loads((run/'report'/'report.json').read_text())
+    assert report['accuracy']['value'] > .8
     assert 'drawn' in p.stdout and 'model.onnx says' in p.stdout and 'model.pkl' in p.stdout
     assert time.time() - start < 240
