@@ -65,7 +65,7 @@ def _data_show(args):
 def _table(args, split=None):
     "The face table that `--data` and `--label` name"
     from maskdetect.data import load_table
-    table = load_table(*args.data, labels=_pairs(args.label))
+    table = load_table(*args.data, labels=_pairs(args.label), skip_damaged=args.skip_damaged)
     if split is None: return table
     chosen = table[table.split == split] if split != 'all' else table
     if not len(chosen): raise DataError(f"no face is in the split {split!r}; use --split all, or one of {sorted(set(table.split) - {''})}")
@@ -190,7 +190,8 @@ def _add(verbs, name, func, help, *options):
 
 _json = ('--json', dict(action='store_true', help='print JSON for other programs'))
 _label = ('--label', dict(nargs='+', metavar='FOUND=OURS', help='what a label of the folder means: nose_out=incorrect_mask'))
-_run = [('--data', dict(nargs='+', default=[], metavar='SOURCE', help='names of sources, folders or a CSV')), _label,
+_skip = ('--skip-damaged', dict(action='store_true', help='leave damaged annotations out instead of stopping'))
+_run = [('--data', dict(nargs='+', default=[], metavar='SOURCE', help='names of sources, folders or a CSV')), _label, _skip,
         ('--set', dict(nargs='+', metavar='FIELD=VALUE', help='change any field of the recipe: epochs=5 augment.rotate=20')),
         ('--from-scratch', dict(action='store_true', help='start from random weights')),
         ('--weights', dict(metavar='FILE', help='start from the weights in this file')),
@@ -214,7 +215,7 @@ def _parser():
     _add(verbs, 'train', _train, 'train a recipe, measure it and export it', ('recipe', dict(help='a name such as resnet34, or a YAML file')), *_run,
          ('--out', dict(help='run folder (default: runs/RECIPE)')), ('--restart', dict(action='store_true', help='forget what an earlier run did')), _json)
     model = ('model', dict(help='.onnx, or .pkl (loading a pickle runs its code)'))
-    _add(verbs, 'evaluate', _evaluate, 'measure a model file on photos', model, ('--data', dict(nargs='+', required=True, metavar='SOURCE', help='names of sources, folders or a CSV')), _label,
+    _add(verbs, 'evaluate', _evaluate, 'measure a model file on photos', model, ('--data', dict(nargs='+', required=True, metavar='SOURCE', help='names of sources, folders or a CSV')), _label, _skip,
          ('--split', dict(default='test', help='train, valid, test or all (default: %(default)s)')), ('--out', dict(help='folder for a report')),
          ('--photos', dict(action='store_true', help='show the worst photos in the report')), _json)
     _add(verbs, 'export', _export, 'write the .onnx and card of a trained .pkl', model, ('--out', dict(help='folder (default: beside the model)')))

@@ -9,7 +9,7 @@ __all__ = ['COLUMNS', 'EXTRAS', 'SPLITS', 'SOURCES', 'LAYOUTS', 'THUMB', 'MAX_BI
            'add_groups', 'split_table', 'drop_leaks', 'crops', 'table_digest', 'save_results', 'CheckReport', 'check',
            'show', 'unpack', 'download', 'get', 'leak_experiment']
 
-# %% ../nbs/01_data.ipynb #d4f0905d
+# %% ../nbs/01_data.ipynb #be9aa809
 import csv, hashlib, json, lzma, math, os, platform, re, shutil, stat, sys, tarfile, time, zipfile, zlib
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +31,7 @@ from tqdm import tqdm
 from .core import CROP_VERSION, IMAGE_SUFFIXES, LABELS, DataError, ImageError, MaskdetectError, atomic_path
 from .core import cache_dir, crop_face, data_dir, file_digest, need, read_image
 
-# %% ../nbs/01_data.ipynb #32cbd838
+# %% ../nbs/01_data.ipynb #72ea3717
 COLUMNS = ('path', 'x0', 'y0', 'x1', 'y1', 'label', 'source', 'split', 'group')
 EXTRAS = dict(origin='', mask_type='', age=np.nan, skin_tone='')  # optional columns, and what they hold where unknown
 SPLITS = ('train', 'valid', 'test')
@@ -47,7 +47,7 @@ def _table(rows):
     df[['x0', 'y0', 'x1', 'y1']] = df[['x0', 'y0', 'x1', 'y1']].astype(float)
     return df[[*COLUMNS, *(c for c in EXTRAS if c in df)]].reset_index(drop=True)
 
-# %% ../nbs/01_data.ipynb #489c4123
+# %% ../nbs/01_data.ipynb #b0fc6a9e
 _WRONG = 'incorrect incorrectly improper improperly wrong wrongly nose mouth chin partial partially half bad badly under below'.split()
 _RIGHT = 'correct correctly proper properly'.split()
 _NO = 'no non not none without un bare less off'.split()
@@ -75,7 +75,7 @@ def spelled(name:str # a label as somebody spelled it
     if no and (mask or words & {'none', 'without', 'bare'}): return 'without_mask'
     return 'with_mask' if not no and (mask or words & set(_RIGHT)) else None
 
-# %% ../nbs/01_data.ipynb #bbebdffa
+# %% ../nbs/01_data.ipynb #773451a6
 class Reading:
     "Rows and troubles of one source while it is being read"
     def __init__(self, root, source='', labels=None, asked=None):
@@ -99,7 +99,7 @@ class Reading:
 
 def _flat(s): return re.sub(r'[\W_]+', '', str(s).lower()) or str(s)
 
-# %% ../nbs/01_data.ipynb #219cf01e
+# %% ../nbs/01_data.ipynb #b2a9de20
 _JUNK = {'__MACOSX', '.ipynb_checkpoints', '.git', '.complete'}
 
 def _files(root):
@@ -151,7 +151,7 @@ def _split_name(s):
     return {'train': 'train', 'training': 'train', 'trainset': 'train', 'val': 'valid', 'valid': 'valid', 'validation': 'valid', 'dev': 'valid',
             'test': 'test', 'testing': 'test', 'testset': 'test'}.get(s, '')
 
-# %% ../nbs/01_data.ipynb #018d3648
+# %% ../nbs/01_data.ipynb #59b9f798
 _NEUTRAL = {'images', 'image', 'img', 'imgs', 'photos', 'data', 'crops', 'faces'}
 
 def read_folders(r, files, only=False, **more):
@@ -177,7 +177,7 @@ def read_types(r, files):
     kind = lambda p,found: '' if r.label(found) == 'without_mask' else re.sub('mask', '', _flat(found))
     read_folders(r, files, only=True, mask_type=kind)
 
-# %% ../nbs/01_data.ipynb #ba2ff087
+# %% ../nbs/01_data.ipynb #aa3544af
 def read_maskedface(r, files):
     "`CMFD/N_Mask.jpg` and `IMFD/N_Mask_{Mouth_Chin,Chin,Nose_Mouth}.jpg`: one FFHQ face can occur in both"
     for p in _Photos(files):
@@ -190,7 +190,7 @@ def read_utk(r, files):
         if m := re.match(r'(\d+)_(?:[01])_([0-4])_', p.name): r.add(p, 'bare', age=float(m[1]), skin_tone=races[int(m[2])])
         else: r.trouble(p, "name is not age_gender_race_date")
 
-# %% ../nbs/01_data.ipynb #b19042a2
+# %% ../nbs/01_data.ipynb #c5be811e
 def _text(node, tag):
     v = node.findtext(tag)
     if v is None: raise ValueError(f"an object without <{tag.split('/')[-1]}>")
@@ -218,7 +218,7 @@ def read_voc(r, files):
 
 def _why(e): return f"{type(e).__name__}: {e}" if isinstance(e, (LookupError, DefusedXmlException)) else str(e) or type(e).__name__
 
-# %% ../nbs/01_data.ipynb #ee1abd47
+# %% ../nbs/01_data.ipynb #0f93b1eb
 def _json(path):
     try: return json.loads(_read_file(path).decode('utf-8-sig'), parse_constant=lambda s: float(s))
     except RecursionError: raise ValueError("nested too deeply") from None
@@ -248,7 +248,7 @@ def _json_why(e):
     if isinstance(e, KeyError): return f"no {e} in it"
     return "not the shape that was expected" if isinstance(e, (TypeError, AttributeError)) else str(e)
 
-# %% ../nbs/01_data.ipynb #47ca6025
+# %% ../nbs/01_data.ipynb #f52ed3c4
 def _yolo_names(r, files):
     "Class names by number, from data.yaml, classes.txt or *.names"
     for f in files:
@@ -290,7 +290,7 @@ def read_yolo(r, files):
                 r.add(p, names.get(c, str(c)), _box((cx-bw/2)*w, (cy-bh/2)*h, (cx+bw/2)*w, (cy+bh/2)*h), split=_split_of(f, r.root))
         except (ValueError, OSError) as e: r.trouble(f, _why(e))
 
-# %% ../nbs/01_data.ipynb #539f04ff
+# %% ../nbs/01_data.ipynb #20394864
 _CSV = dict(path='path name filename file image imagepath imagename filepath img'.split(), label='label classname class category target'.split(),
             split=['split', 'subset'], group=['group'], source=['source'], origin=['origin'], mask_type=['masktype'], age=['age'], skin_tone=['skintone'])
 _CSV_BOX = ('x0 y0 x1 y1', 'xmin ymin xmax ymax', 'left top right bottom', 'x1 y1 x2 y2')
@@ -359,7 +359,7 @@ def _csv_more(v, at, p, root):
     more['split'] = _split_name(more['split']) if 'split' in more else (_split_of(p, root) if p.is_relative_to(root) else '')
     return more
 
-# %% ../nbs/01_data.ipynb #d93abbb2
+# %% ../nbs/01_data.ipynb #640489f8
 _WOBOT = dict(face_with_mask='with_mask', face_no_mask='without_mask', face_with_mask_incorrect='incorrect_mask', face_other_covering='without_mask')
 _THINGS = ('balaclava_ski_mask eyeglasses face_shield gas_mask goggles hair_net hat helmet hijab_niqab hood mask_colorful mask_surgical other '
            'scarf_bandana sunglasses turban').split()
@@ -389,7 +389,7 @@ def _kind(face, masks):
     inside = lambda b: face[0] <= (b[0]+b[2])/2 <= face[2] and face[1] <= (b[1]+b[3])/2 <= face[3]
     return next(({'colorful': 'cloth'}.get(n, n) for n,b in masks if inside(b)), '')
 
-# %% ../nbs/01_data.ipynb #5bb4239f
+# %% ../nbs/01_data.ipynb #d39012f1
 @dataclass(frozen=True)
 class Source:
     "What is known about one dataset"
@@ -408,7 +408,7 @@ class Source:
     detect:bool = False # whole photos, in which a face detector must find the faces first
     note:str = '' # what to know before using it
 
-# %% ../nbs/01_data.ipynb #2352fa92
+# %% ../nbs/01_data.ipynb #4a2fec38
 _n = lambda w=0, n=0, i=0: dict(zip(LABELS, (w, n, i)))
 _github = 'https://codeload.github.com/{}/zip/HEAD'.format
 SOURCES = {s.name: s for s in [
@@ -439,7 +439,7 @@ SOURCES = {s.name: s for s in [
         {**_WOBOT, **dict.fromkeys(_THINGS, '')}, kaggle='wobotintelligence/face-mask-detection-dataset',
         note="train.csv is headed x1,x2,y1,y2 but holds x1,y1,x2,y2; some photos are for testing and have no labels")]}
 
-# %% ../nbs/01_data.ipynb #81d336c7
+# %% ../nbs/01_data.ipynb #6109f99d
 LAYOUTS = {'folders': read_folders, '12k': read_12k, 'types': read_types, 'maskedface': read_maskedface, 'utk': read_utk, 'voc': read_voc,
            'coco': read_coco, 'yolo': read_yolo, 'csv': read_csv, 'wobot': read_wobot}
 
@@ -465,7 +465,7 @@ def _starts(f, *words):
         ends += h.read()
     return any(w in ends for w in words)
 
-# %% ../nbs/01_data.ipynb #347bac6b
+# %% ../nbs/01_data.ipynb #4e7a6d2c
 def _find(name):
     "The folder of a registered source, or None"
     for d in (data_dir(), cache_dir()/'data'):
@@ -507,7 +507,7 @@ def _read(root, known, files, table, asked):
     else: LAYOUTS[r.layout](r, files)
     return r
 
-# %% ../nbs/01_data.ipynb #d76fdda1
+# %% ../nbs/01_data.ipynb #ec8d2502
 def _some(items, n=5):
     "The first few, and how many more"
     items = list(items)
@@ -540,7 +540,7 @@ def load_table(*sources, # names in `SOURCES`, folders, or .csv files
 def _short(f, root):
     return str(f)[len(str(root))+1:] if str(f).startswith(str(root)) else str(f)
 
-# %% ../nbs/01_data.ipynb #316bd6ad
+# %% ../nbs/01_data.ipynb #7a03d7a9
 THUMB = 32
 _SEEN = np.dtype([('ok', '?'), ('w', 'i4'), ('h', 'i4'), ('mode', 'U8'), ('file', 'U16'), ('pixels', 'U16'), ('error', 'U200'), ('thumb', 'u1', (THUMB, THUMB))])
 
@@ -587,7 +587,7 @@ def look(paths, # photos
 def _ticked(it, bar):
     for x in it: bar.update(); yield x
 
-# %% ../nbs/01_data.ipynb #c1468549
+# %% ../nbs/01_data.ipynb #d266903f
 MAX_BITS, MIN_CORR = 8, .946  # set by eye, on contact sheets of pairs from both sides of the line: see the end of this notebook
 
 def phash(thumbs:np.ndarray # (n, 32, 32) grey
@@ -626,7 +626,7 @@ def near_pairs(thumbs, # (n, 32, 32) grey
                 out += [(int(x), int(y), float(v), mirrored) for x,y,v in zip(pp, qq, c) if v >= min_corr]
     return out
 
-# %% ../nbs/01_data.ipynb #7e2474b3
+# %% ../nbs/01_data.ipynb #60414508
 class _Union:
     "Disjoint sets"
     def __init__(self, n): self.up = list(range(n))
@@ -667,7 +667,7 @@ def add_groups(df:pd.DataFrame # a face table
         names[k] = min(names.get(k, '~'), str(r['pixels']) or hashlib.sha256(paths[i].encode()).hexdigest()[:16])
     return df.assign(group=[names[sets.find(i)] for i in where])
 
-# %% ../nbs/01_data.ipynb #0c9ee235
+# %% ../nbs/01_data.ipynb #0554ab00
 def _order(groups, seed): return sorted(groups, key=lambda g: hashlib.sha256(f'{seed}:{g}'.encode()).digest())
 
 def split_table(df:pd.DataFrame, # a face table
@@ -712,7 +712,7 @@ def drop_leaks(df:pd.DataFrame # a face table with splits
         df = split_table(df.assign(split=df['split'].mask(pool, '')), valid=share, test=0.)
     return df, int(leak.sum())
 
-# %% ../nbs/01_data.ipynb #a476ebb8
+# %% ../nbs/01_data.ipynb #f69da586
 def crops(df:pd.DataFrame, # a face table
           size:int, # side in pixels
           margin:float=0., # as in `core.crop_face`
@@ -749,7 +749,7 @@ def _locked(file, what):
     try: yield
     finally: lock.release()
 
-# %% ../nbs/01_data.ipynb #5e68cc3a
+# %% ../nbs/01_data.ipynb #24dfb314
 def _cut(path, boxes, shape, margin):
     "The crops of one photo, or the error that stood in the way"
     try:
@@ -801,7 +801,7 @@ def _progress(part, mark, shape, n):
         else: f.truncate(need)
     return 0
 
-# %% ../nbs/01_data.ipynb #818b7d4d
+# %% ../nbs/01_data.ipynb #c4e66200
 def table_digest(df:pd.DataFrame # a face table
                 )->str: # 64 hexadecimal digits
     "SHA-256 of what a table says about which pictures, wherever they lie"
@@ -811,7 +811,7 @@ def table_digest(df:pd.DataFrame # a face table
     lines = sorted('\t'.join([f, *('' if np.isnan(v) else f'{v:.2f}' for v in b), l, s]) for f,b,l,s in zip(files, boxes, df['label'], df['split']))
     return hashlib.sha256('\n'.join(lines).encode()).hexdigest()
 
-# %% ../nbs/01_data.ipynb #7f50dd8e
+# %% ../nbs/01_data.ipynb #f8e4e2cc
 def _cpu():
     "The processor's name, as far as the system tells"
     try: return next(l.split(':', 1)[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name'))
@@ -836,7 +836,7 @@ def save_results(path, # the CSV to write
     with atomic_path(path) as tmp: df.to_csv(tmp, index=False, lineterminator='\n')
     return df
 
-# %% ../nbs/01_data.ipynb #9d4f26c3
+# %% ../nbs/01_data.ipynb #8cbaa08b
 TINY = 20  # pixels; a face smaller than this says little
 
 @dataclass(repr=False)
@@ -861,7 +861,7 @@ class CheckReport:
     def ok(self): return not (self.damaged or self.unknown or self.conflicts) and self.faces > 0
     def to_dict(self): return dict(asdict(self), ok=self.ok)
 
-# %% ../nbs/01_data.ipynb #d7cd5e86
+# %% ../nbs/01_data.ipynb #5b5f3dd0
 def _face_sizes(df, seen):
     "(rows of tiny faces, rows whose box sticks out, rows whose box is not in the photo at all)"
     w,h = seen['w'].astype(float), seen['h'].astype(float)
@@ -931,7 +931,7 @@ def _conflicts(df, where, sets, root):
     out = [[(label[i], _short(df['path'].iloc[int(np.argmax(where == i))], root)) for i in sorted(s) if i in label] for s in sets]
     return [s for s in out if len({l for l,_ in s}) > 1]
 
-# %% ../nbs/01_data.ipynb #e8179ab9
+# %% ../nbs/01_data.ipynb #56fab255
 def _lines(r):
     "(what, how many, remark) for each line of a report"
     c = r.copies
@@ -964,7 +964,7 @@ def _report_html(self):
 
 CheckReport.__repr__, CheckReport.__str__, CheckReport._repr_html_ = _report_text, _report_text, _report_html
 
-# %% ../nbs/01_data.ipynb #038d96ee
+# %% ../nbs/01_data.ipynb #7c77f22c
 def show(source, # a name, folder or .csv, or a face table
          n:int=8, # faces a label
          size:int=96, # pixels a face
@@ -986,7 +986,7 @@ def show(source, # a name, folder or .csv, or a face table
             if not k: ax.set_title(f'{l} ({len(part):,})', fontsize=9, loc='left')
     return fig
 
-# %% ../nbs/01_data.ipynb #d92e9b87
+# %% ../nbs/01_data.ipynb #b9bf632c
 LIMITS = dict(files=1_000_000, bytes=100_000_000_000, ratio=100)  # of an archive: members, unpacked size, unpacked to packed
 
 def _members(archive):
@@ -1039,7 +1039,7 @@ def _unpack(archive, tmp):
                 if (total := total+len(block)) > most: raise ValueError(f"it unfolds to more than {most:,} bytes, which looks like an archive bomb")
                 dst.write(block)
 
-# %% ../nbs/01_data.ipynb #df9be46d
+# %% ../nbs/01_data.ipynb #464e62fa
 def _range_headers(part, note, url):
     "Ask only for what is missing, if it is sure to be the same file"
     try: known = json.loads(note.read_text())
@@ -1095,7 +1095,7 @@ def _net_why(e):
     s = str(e)
     return 'no network, or the server cannot be reached' if any(w in s for w in ('resolve', 'NewConnection', 'Max retries', 'refused', 'unreachable')) else s[:150] or type(e).__name__
 
-# %% ../nbs/01_data.ipynb #008eb9da
+# %% ../nbs/01_data.ipynb #9de26d15
 def get(name:str, # one of `SOURCES`
         out=None # folder that shall hold it; None is the cache, where `load_table` finds it by name
        )->Path: # the folder that holds it
@@ -1130,7 +1130,7 @@ def _kaggle(s, dest):
     if got.is_relative_to(store): os.replace(got, dest); shutil.rmtree(store, ignore_errors=True)
     else: shutil.copytree(got, tmp := dest.with_name(f'.tmp-{dest.name}'), dirs_exist_ok=True); os.replace(tmp, dest)  # Kaggle and Colab attach sets read-only
 
-# %% ../nbs/01_data.ipynb #ec6cf58a
+# %% ../nbs/01_data.ipynb #0b632132
 def leak_experiment(source='face-mask-12k', # a source with train and test
                     size:int=32, # side of the grey miniatures
                     seed:int=0 # decides which photos the control leaves out
