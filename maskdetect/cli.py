@@ -73,7 +73,6 @@ def _table(args, split=None):
 
 def _train(args):
     need('matplotlib', 'train').use('Agg')
-    need('fastai', 'train')
     from maskdetect.export import finish
     from maskdetect.train import train
     recipe = _recipe(args, args.recipe)
@@ -93,7 +92,6 @@ def _evaluate(args):
     if args.out and not args.json: print(f"The report is in {args.out}/report.html")
 
 def _export(args):
-    need('fastai', 'train')
     from maskdetect.export import export_again
     for name,path in export_again(args.model, args.out).items(): print(f"{name:5} {path}")
 
@@ -154,7 +152,6 @@ def _write_csv(path, rows, labels):
 # %% ../nbs/90_cli.ipynb #4396499e
 def _quickstart(args):
     need('matplotlib', 'train').use('Agg')
-    need('fastai', 'train')
     from maskdetect.classify import MaskClassifier
     from maskdetect.export import finish
     from maskdetect.train import train
@@ -232,5 +229,6 @@ def main(argv:list|None=None # arguments; None takes those of the process
     warnings.filterwarnings('ignore', category=FutureWarning, module=r'torch\.')  # fastai's use of torch, nothing a user can mend
     try: return args.func(args) or 0
     except MaskdetectError as e: print(f"maskdetect: {e}", file=sys.stderr); return 1
+    except ModuleNotFoundError as e: print(f"maskdetect: {e.name} is not installed; run: pip install 'maskdetect[train]'", file=sys.stderr); return 1
     except KeyboardInterrupt: print("\nmaskdetect: stopped; what was finished is kept, run the same command to go on", file=sys.stderr); return 130
     except BrokenPipeError: sys.stderr.close(); return 1
