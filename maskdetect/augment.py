@@ -7,14 +7,14 @@ __all__ = ['STRENGTHS', 'shift_shear_mat', 'ShiftShear', 'Coarse', 'Greyed', 'ch
            'CropDL', 'stats', 'table_labels', 'dataloaders']
 
 # %% ../nbs/03_augment.ipynb #219d7098
-import math, random
+import random
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from fastcore.all import L, chunked
+from fastcore.all import chunked
 from fastai.data.all import Categorize, DataLoaders, Datasets, IntToFloatTensor, Normalize, TfmdDL
 from fastai.torch_core import TensorCategory, TensorImage, TensorImageBW, default_device
 from fastai.vision.augment import (AffineCoordTfm, Brightness, Contrast, Flip, RandTransform, Rotate, Warp, Zoom,

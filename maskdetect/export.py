@@ -7,7 +7,7 @@ __all__ = ['BOUND', 'make_info', 'pickle_imports', 'inference_copy', 'parity', '
            'export_onnx', 'model_card', 'export_model', 'finish', 'export_again']
 
 # %% ../nbs/06_export.ipynb #d9947ce1
-import copy, json, logging, pickle, pickletools, warnings, zipfile
+import copy, logging, pickle, pickletools, warnings, zipfile
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -23,7 +23,7 @@ from fastai.torch_core import get_model
 
 from .augment import CropReader
 from .classify import MaskClassifier, ModelInfo, _as_path, installed_versions, open_learner, seal, softmax
-from .core import ModelError, MaskdetectError, atomic_path
+from .core import ModelError, atomic_path
 from .data import SOURCES, crops as cut_crops, save_results, table_digest
 from .interpret import evaluate, fit_temperature
 from .synth import draw_face

@@ -1,5 +1,5 @@
 "The crop cache: killed while it is built, built by two at once, a full disk, changed photos"
-import os, signal, subprocess, sys, threading, time
+import os, signal, subprocess, sys, time
 from pathlib import Path
 
 import numpy as np

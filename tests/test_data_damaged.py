@@ -3,7 +3,6 @@ import io, json, os, signal, struct, zlib
 from contextlib import contextmanager
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
