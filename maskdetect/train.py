@@ -70,6 +70,7 @@ class Recipe:
     freeze_epochs:int=1 # epochs with the pretrained body frozen (none if not pretrained)
     epochs:int=5 # epochs with everything unfrozen
     lr:Any='auto' # highest learning rate, or auto for the finder's suggestion
+    lr_mult:float=100. # how many times slower the first layers learn than the head once unfrozen (1: all alike)
     wd:float=0.01 # weight decay
     label_smoothing:float=0. # 0 to 1
     mixup:float=0. # alpha of fastai's MixUp, 0 for none
@@ -104,7 +105,7 @@ def _checked(f, v):
 def _check_recipe(r):
     "Values that no training could use"
     bounds = dict(size=(16, 1024), margin=(0, 4), bs=(1, 4096), freeze_epochs=(0, 10000), epochs=(0, 10000), wd=(0, 1),
-                  label_smoothing=(0, .9), mixup=(0, 10), cutmix=(0, 10), teacher_weight=(0, 1), seed=(0, 2**31))
+                  label_smoothing=(0, .9), lr_mult=(1, 1e6), mixup=(0, 10), cutmix=(0, 10), teacher_weight=(0, 1), seed=(0, 2**31))
     for k,(lo,hi) in bounds.items():
         if not lo <= getattr(r, k) <= hi: raise MaskdetectError(f"recipe: {k} must lie between {lo} and {hi}, not {getattr(r, k)}")
     if r.lr != 'auto' and not 0 < r.lr <= 10: raise MaskdetectError(f"recipe: lr must be auto or lie between 0 and 10, not {r.lr}")
@@ -466,7 +467,7 @@ def _fit(learn, folder, recipe, done, opt):
             learn.freeze() if phase == 'frozen' else learn.unfreeze()
             if start: learn.opt.load_state_dict(to_device(opt, learn.dls.device))
             how = dict(lr_max=lr) if not recipe.pretrained else \
-                  dict(lr_max=slice(lr), pct_start=.99) if phase == 'frozen' else dict(lr_max=slice(lr/200, lr/2), pct_start=.3, div=5.)
+                  dict(lr_max=slice(lr), pct_start=.99) if phase == 'frozen' else dict(lr_max=slice(lr/2/recipe.lr_mult, lr/2), pct_start=.3, div=5.)
             folder.phase,folder.start,folder.offset = phase,start,offset
             with learn.no_logging(): learn.fit_one_cycle(n, start_epoch=start, cbs=folder, **how)
         offset += n
