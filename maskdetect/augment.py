@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STRENGTHS', 'shift_shear_mat', 'ShiftShear', 'Coarse', 'Greyed', 'check_strengths', 'augmentations', 'CropReader',
-           'CropDL', 'stats', 'table_labels', 'dataloaders']
+           'CropDL', 'stats', 'table_labels', 'draw_weights', 'dataloaders']
 
 # %% ../nbs/03_augment.ipynb #219d7098
 import random
@@ -133,6 +133,11 @@ class RowLabel(Transform):
 # %% ../nbs/03_augment.ipynb #4a01399f
 class CropDL(TfmdDL):
     "Takes whole batches from the crops; anything that is no row number goes fastai's usual way"
+    weights = None # how often each item is drawn; None takes each once
+    def get_idxs(self):
+        if self.weights is None: return super().get_idxs()
+        return self.rng.choices(range(len(self.weights)), self.weights, k=self.n)
+
     def create_batches(self, samps):
         items,(read,*_),*ys = self.dataset.items,*(tl.tfms.fs for tl in self.dataset.tls)
         if getattr(read, 'crops', None) is None or not len(items) or not isinstance(items[0], int):
@@ -156,6 +161,12 @@ def table_labels(df, # face table
     if bad := sorted(set(map(str, found)) - set(LABELS)): raise DataError(f"unknown label {bad[0]!r}; labels are {', '.join(LABELS)}")
     return [o for o in LABELS if o in found]
 
+# %% ../nbs/03_augment.ipynb #d2f0c216
+def draw_weights(df # face table
+                )->np.ndarray: # a weight for each face
+    "How often to draw each face so that each source-and-label counts by the square root of its faces"
+    return df.groupby(['source','label'])['path'].transform('size').to_numpy()**-.5
+
 # %% ../nbs/03_augment.ipynb #39c99b43
 def dataloaders(df, # face table with its `split` filled
                 size:int, # side of the crops, pixels
@@ -165,6 +176,7 @@ def dataloaders(df, # face table with its `split` filled
                 bs:int=32, # batch size
                 seed:int=0, # of the order of the training rows
                 labels=None, # the labels to learn, else those found
+                samples:int=0, # training faces an epoch, see `draw_weights`; 0 takes each once
                 **kwargs # passed to fastai's `dataloaders`, such as `device`, `num_workers`
                )->DataLoaders:
     "Batches of augmented training crops and plain validation crops"
@@ -179,4 +191,5 @@ def dataloaders(df, # face table with its `split` filled
     dls = dsets.dataloaders(bs=min(bs, len(splits[0])), val_bs=2*bs, after_batch=tfms, dl_type=CropDL,
                             **{'num_workers': 0, 'device': default_device(), **kwargs})
     dls.train.rng = random.Random(seed)
+    if samples: dls.train.weights,dls.train.n = draw_weights(df.iloc[splits[0]]).tolist(),samples
     return dls

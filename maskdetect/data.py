@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['COLUMNS', 'EXTRAS', 'SPLITS', 'SOURCES', 'LAYOUTS', 'THUMB', 'MAX_BITS', 'MIN_CORR', 'TINY', 'LIMITS', 'spelled',
            'Reading', 'read_folders', 'read_12k', 'read_types', 'read_maskedface', 'read_utk', 'read_voc', 'read_coco',
-           'read_yolo', 'read_csv', 'read_wobot', 'Source', 'read_source', 'load_table', 'look', 'phash', 'near_pairs',
-           'add_groups', 'split_table', 'drop_leaks', 'crops', 'table_digest', 'save_results', 'CheckReport', 'check',
-           'show', 'unpack', 'download', 'get', 'leak_experiment']
+           'read_yolo', 'read_csv', 'read_wobot', 'Source', 'read_source', 'load_table', 'locate_faces', 'look',
+           'phash', 'near_pairs', 'add_groups', 'split_table', 'drop_leaks', 'crops', 'table_digest', 'save_results',
+           'CheckReport', 'check', 'show', 'unpack', 'download', 'get', 'leak_experiment']
 
 # %% ../nbs/01_data.ipynb #be9aa809
-import csv, hashlib, json, lzma, math, os, platform, re, shutil, stat, sys, tarfile, time, zipfile, zlib
+import csv, hashlib, importlib, json, lzma, math, os, platform, re, shutil, stat, sys, tarfile, time, zipfile, zlib
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ import yaml
 from defusedxml import DefusedXmlException, ElementTree
 from filelock import FileLock, Timeout
 from PIL import Image
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from .core import CROP_VERSION, IMAGE_SUFFIXES, LABELS, DataError, ImageError, MaskdetectError, atomic_path
 from .core import cache_dir, crop_face, data_dir, file_digest, need, read_image
@@ -406,6 +406,7 @@ class Source:
     sha256:str = '' # of that archive, where it never changes
     inside:str = '' # folder in the archive that holds the data
     detect:bool = False # whole photos, in which a face detector must find the faces first
+    test:float = 0. # share of the photos that are for testing only, by a digest of their names
     note:str = '' # what to know before using it
 
 # %% ../nbs/01_data.ipynb #4a2fec38
@@ -417,19 +418,19 @@ SOURCES = {s.name: s for s in [
         kaggle='ashishjangra27/face-mask-12k-images-dataset', note="the masked half is 893 photos and augmented copies of them, strewn over the splits; column `origin` ties them"),
     Source('mask-folders', "Face-Mask-Detection: crops and whole photos of any aspect", 'https://github.com/chandrikadeb7/Face-Mask-Detection', 'code MIT; photos from the web, unclear',
         'folders', dict(with_mask='with_mask', without_mask='without_mask'), _n(2163, 1930), url=_github('chandrikadeb7/Face-Mask-Detection'), inside='dataset',
-        note="many augmented copies"),
+        detect=True, note="many augmented copies"),
     Source('andrewmvd', "Face Mask Detection: 853 scenes with boxes, many small faces", 'https://www.kaggle.com/datasets/andrewmvd/face-mask-detection', 'said to be CC0; see its page', 'voc',
         dict(with_mask='with_mask', without_mask='without_mask', mask_weared_incorrect='incorrect_mask'), _n(3232, 717, 123), _n(2134, 502, 83),
-        kaggle='andrewmvd/face-mask-detection'),
+        kaggle='andrewmvd/face-mask-detection', test=.2),
     Source('ilc2021', "Face mask dataset ILC 2021: scenes with boxes, real nose-out and chin cases", 'https://github.com/jolignier/face-mask-dataset-ilc-2021', 'none stated', 'voc',
         dict(with_mask='with_mask', without_mask='without_mask', with_incorrect_mask='incorrect_mask'), _n(1089, 981, 275),
-        url=_github('jolignier/face-mask-dataset-ilc-2021'), note="about one label in ten is doubtful"),
+        url=_github('jolignier/face-mask-dataset-ilc-2021'), test=.2, note="about one label in ten is doubtful"),
     Source('maskedface-net', "MaskedFace-Net: a blue mask drawn on FFHQ faces, right or wrong", 'https://github.com/cabani/MaskedFace-Net', 'CC BY-NC-SA 4.0', 'maskedface',
         dict(Mask='with_mask', Mask_Mouth_Chin='incorrect_mask', Mask_Chin='incorrect_mask', Mask_Nose_Mouth='incorrect_mask'), _n(67049, 0, 66734), _n(289, 0, 765),
-        note="drawn masks: good for more cases, not for a verdict on a model"),
+        detect=True, note="drawn masks: good for more cases, not for a verdict on a model"),
     Source('mask-types', "Masks by kind: cloth, surgical, FFP2 and none", 'https://github.com/smitdesai1010/COMP6721---Face-Mask-Classification', 'none stated', 'types',
         {**{k: 'with_mask' for k in ('cloth', 'surgical', 'ffp2', 'Cloth-Mask', 'Surgical-Mask', 'FFP2-Mask')}, **{k: 'without_mask' for k in ('none', 'No-Mask')}},
-        _n(1573, 230), url=_github('smitdesai1010/COMP6721---Face-Mask-Classification'), note="some photos show whole bodies; best cut with a face detector"),
+        _n(1573, 230), url=_github('smitdesai1010/COMP6721---Face-Mask-Classification'), detect=True, note="some photos show whole bodies"),
     Source('bare-faces', "UTKFace: unmasked crops of every age and skin tone", 'https://susanqq.github.io/UTKFace/', 'research use only', 'utk', dict(bare='without_mask'),
         _n(0, 3699), kaggle='jangedoo/utkface-new', note="age and skin tone are the authors' guesses"),
     Source('hand-to-face', "Smokers and not smokers: hands, cups and phones before unmasked faces", 'https://github.com/edgarhovhannisyan-7/Smokers-and-not_smokers-image-classification',
@@ -519,6 +520,12 @@ def _unknown_labels(r):
     return DataError(f"{r.root}: labels that are not understood: {found}; say what they mean with labels={{{one!r}: 'with_mask'}} "
                      f"(command line: --label '{one}=with_mask'), one of {', '.join(LABELS)} or ignore")
 
+def _held_out(r):
+    "The rows of a reading; photos that are for testing only are marked, the same ones on every machine"
+    share = r.known.test if r.known else 0
+    chosen = {p: int(hashlib.sha256(Path(p).name.encode()).hexdigest()[:8], 16) < share*2**32 for p in {row['path'] for row in r.rows}} if share else {}
+    return [{**row, 'split': 'test'} if chosen.get(row['path']) else row for row in r.rows]
+
 def load_table(*sources, # names in `SOURCES`, folders, or .csv files
                labels:dict|None=None, # found label -> ours or 'ignore', for spellings that are not understood
                skip_damaged:bool=False # leave damaged annotations out (with a warning) instead of stopping
@@ -534,11 +541,35 @@ def load_table(*sources, # names in `SOURCES`, folders, or .csv files
             if not skip_damaged: raise DataError(f"{bad}. Mend or remove them, or load the rest with skip_damaged=True (--skip-damaged)")
             tqdm.write(f"left out: {bad}", file=sys.stderr)
         if not r.rows: raise DataError(f"{r.root}: no faces found (read as {r.layout}); expected photos with labels")
-        rows += r.rows
+        rows += _held_out(r)
     return _table(rows)
 
 def _short(f, root):
     return str(f)[len(str(root))+1:] if str(f).startswith(str(root)) else str(f)
+
+# %% ../nbs/01_data.ipynb #fafe8a0a
+def _largest_face(path, detector):
+    "Box of the largest face in a photo; NaN if there is none"
+    try: found = detector.detect(read_image(path))
+    except ImageError: found = ()
+    if not len(found): return (np.nan,)*4
+    x0,y0,x1,y1 = found.boxes.T
+    return tuple(found.boxes[((x1-x0)*(y1-y0)).argmax()].tolist())
+
+def locate_faces(df:pd.DataFrame, # a face table
+                 detector=None # a `detect.FaceDetector`; None takes one with the usual settings
+                ): # (the table with a box for every face that was found, how many photos were left out)
+    "Find the face in whole photos, so that it is cut as it will be cut in service"
+    whole = df['x0'].isna() & ~df['source'].isin([k for k,s in SOURCES.items() if not s.detect])
+    if not whole.any(): return df.copy(), 0
+    if detector is None: detector = importlib.import_module('maskdetect.detect').FaceDetector(max_side=320)  # enough for the largest face
+    paths = df['path'][whole].unique()
+    key = {k: v for k,v in vars(detector).items() if isinstance(v, (int, float, str, Path))}
+    found = _each_photo(paths, 'faces', np.dtype(float), lambda some: (_largest_face(p, detector) for p in some), 'finding faces', key)
+    boxes = df[['x0', 'y0', 'x1', 'y1']].to_numpy(float)
+    boxes[whole] = found[pd.Index(paths).get_indexer(df['path'][whole])]
+    lost = np.isnan(boxes[:, 0]) & df['source'].isin([k for k,s in SOURCES.items() if s.detect])
+    return df.assign(**dict(zip(('x0', 'y0', 'x1', 'y1'), boxes.T)))[~lost].reset_index(drop=True), int(lost.sum())
 
 # %% ../nbs/01_data.ipynb #7a03d7a9
 THUMB = 32
@@ -566,26 +597,28 @@ def _stamp(paths):
         try: s = os.stat(p); yield f'{p}\t{s.st_size}\t{s.st_mtime_ns}'
         except OSError: yield f'{p}\tmissing'
 
-def look(paths, # photos
-         piece:int=2048 # how many to keep in one cache file
-        )->np.ndarray: # a record for each, in order
-    "What one look at each photo tells, from the cache where it was looked at before"
+def _each_photo(paths, kind, dtype, each, desc, key='', piece=2048):
+    "A record for each photo, in order; `each` gives those of a list of paths; kept in the cache, `piece` to a file"
     lines, out = list(_stamp(paths)), []
-    bar = tqdm(total=len(lines), desc='looking at photos', unit='photo', leave=False, delay=2)
-    with ThreadPoolExecutor(_threads()) as ex, bar:
+    with tqdm(total=len(lines), desc=desc, unit='photo', leave=False, delay=2, disable=None) as bar:
         for i in range(0, len(lines), piece):
-            key = hashlib.sha256('\n'.join([f'{_SEEN}', *lines[i:i+piece]]).encode()).hexdigest()[:24]
-            file = cache_dir()/'looks'/f'{key}.npy'
+            digest = hashlib.sha256('\n'.join([f'{dtype}{key}', *lines[i:i+piece]]).encode()).hexdigest()[:24]
+            file = cache_dir()/kind/f'{digest}.npy'
             try: got = np.load(file)
             except (OSError, ValueError):
-                got = np.array([r for r in _ticked(ex.map(_look, map(str, paths[i:i+piece])), bar)], _SEEN)
+                got = np.array([r for r in _ticked(each([str(p) for p in paths[i:i+piece]]), bar)], dtype)
                 with atomic_path(file) as tmp: np.save(tmp, got)
             else: bar.update(len(got))
             out.append(got)
-    return np.concatenate(out) if out else np.zeros(0, _SEEN)
+    return np.concatenate(out) if out else np.zeros(0, dtype)
 
 def _ticked(it, bar):
     for x in it: bar.update(); yield x
+
+def look(paths # photos
+        )->np.ndarray: # a record for each, in order
+    "What one look at each photo tells, from the cache where it was looked at before"
+    with ThreadPoolExecutor(_threads()) as ex: return _each_photo(paths, 'looks', _SEEN, lambda some: ex.map(_look, some), 'looking at photos')
 
 # %% ../nbs/01_data.ipynb #d266903f
 MAX_BITS, MIN_CORR = 8, .946  # set by eye, on contact sheets of pairs from both sides of the line: see the end of this notebook
@@ -617,7 +650,7 @@ def near_pairs(thumbs, # (n, 32, 32) grey
     a,h = _unit(thumbs), phash(thumbs)
     for other,mirrored in ((thumbs, False), (flipped, True)):
         b,g = (a, h) if not mirrored else (_unit(other), phash(other))
-        for i in tqdm(range(0, len(h), 1024), desc='comparing', leave=False, delay=2):
+        for i in tqdm(range(0, len(h), 1024), desc='comparing', leave=False, delay=2, disable=None):
             p,q = np.nonzero(_popcount(h[i:i+1024, None] ^ g[None, i:]) <= max_bits)
             p,q = p[(k := p < q)]+i, q[k]+i
             for s in range(0, len(p), 65536):
@@ -766,7 +799,7 @@ def _build(df, file, shape, margin, step=256):
     bad, one = [], int(np.prod(shape[1:]))
     try:
         start = _progress(part, mark, shape, len(rows))
-        with open(part, 'r+b') as f, ThreadPoolExecutor(_threads()) as ex, tqdm(total=len(df), desc='cutting faces', unit='face', leave=False, delay=1) as bar:
+        with open(part, 'r+b') as f, ThreadPoolExecutor(_threads()) as ex, tqdm(total=len(df), desc='cutting faces', unit='face', leave=False, delay=1, disable=None) as bar:
             bar.update(sum(len(i) for _,i in rows[:start]))
             head = f.seek(0, 2) - one*shape[0]
             for k in range(start, len(rows), step):
@@ -1028,7 +1061,7 @@ def unpack(archive, # a zip or tar file
 def _unpack(archive, tmp):
     "The members, one after the other, counting what really comes out"
     most, total = min(LIMITS['bytes'], max(50_000_000, LIMITS['ratio']*archive.stat().st_size)), 0
-    for k,(name,folder,refused,opened) in enumerate(tqdm(_members(archive), desc='unpacking', unit='file', leave=False, delay=2)):
+    for k,(name,folder,refused,opened) in enumerate(tqdm(_members(archive), desc='unpacking', unit='file', leave=False, delay=2, disable=None)):
         if k >= LIMITS['files']: raise ValueError(f"more than {LIMITS['files']:,} files")
         if refused: raise ValueError(f"{name!r} is {refused}")
         to = tmp.joinpath(*_inside(name))
@@ -1060,7 +1093,7 @@ def _fetch(url, part, note):
         note.write_text(json.dumps(dict(url=url, tag='' if tag.startswith('W/') else tag or r.headers.get('Last-Modified', ''))))
         total = have+int(n) if (n := r.headers.get('Content-Length', '')).isdigit() else None
         if total and total-have > (free := shutil.disk_usage(part.parent).free): raise OSError(28, f"{total:,} bytes are needed, {free:,} are free")
-        with open(part, 'ab' if have else 'wb') as f, tqdm(total=total, initial=have, unit='B', unit_scale=True, desc=part.stem, delay=1) as bar:
+        with open(part, 'ab' if have else 'wb') as f, tqdm(total=total, initial=have, unit='B', unit_scale=True, desc=part.stem, delay=1, disable=None) as bar:
             for block in r.iter_content(1 << 15): f.write(block); bar.update(len(block))
     return total
 

@@ -23,7 +23,7 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import binomtest
 from sklearn import metrics as skm
 from torch import nn
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from .augment import CropReader
 from .core import DataError, ModelError, atomic_path, crop_face, read_image
@@ -128,7 +128,7 @@ def evaluate(model, # a `MaskClassifier`, or a fastai learner made or exported b
     table = table.reset_index(drop=True)
     cut,start = crops(table, size, margin),time.perf_counter()
     ask = partial(_ask_learner, model) if hasattr(model, 'dls') else model.predict
-    probs = np.concatenate([ask(np.array(cut[i:i+bs])) for i in tqdm(range(0, len(cut), bs), desc='asking', leave=False, delay=2)])
+    probs = np.concatenate([ask(np.array(cut[i:i+bs])) for i in tqdm(range(0, len(cut), bs), desc='asking', leave=False, delay=2, disable=None)])
     sources = table['source'].value_counts().to_dict() if 'source' in table else {}
     meta = dict(size=size, margin=margin, sources={str(k): int(v) for k,v in sources.items()},
                 faces_per_second=round(len(table)/(time.perf_counter()-start), 1))

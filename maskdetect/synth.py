@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pandas as pd
 from fastcore.basics import AttrDict
-from tqdm import tqdm
+from tqdm.auto import tqdm
 from .core import LABELS, DataError, atomic_path
 
 # %% ../nbs/02_synth.ipynb #69806c3e
