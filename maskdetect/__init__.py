@@ -1,7 +1,8 @@
 "Tells whether every face in a picture wears a mask, wears none, or wears it wrong"
 import importlib
 
-_LAZY = {'MaskClassifier': 'maskdetect.classify', 'read_image': 'maskdetect.core', 'crop_face': 'maskdetect.core',
+_LAZY = {'MaskDetector': 'maskdetect.detect', 'FaceDetector': 'maskdetect.detect', 'Faces': 'maskdetect.detect',
+         'MaskClassifier': 'maskdetect.classify', 'read_image': 'maskdetect.core', 'crop_face': 'maskdetect.core',
          'Face': 'maskdetect.core', 'LABELS': 'maskdetect.core', 'MaskdetectError': 'maskdetect.core'}
 __all__ = ['__version__', *_LAZY]
 

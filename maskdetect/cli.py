@@ -6,10 +6,11 @@
 __all__ = ['predict_files', 'main']
 
 # %% ../nbs/90_cli.ipynb #a7dcd67e
-import argparse, csv, json, shlex, sys, warnings
+import argparse, contextlib, csv, io, itertools, json, os, re, shlex, sys, warnings
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from .core import LABELS, DataError, ImageError, MaskdetectError, atomic_path, list_images, need, read_image
+from .core import LABELS, DataError, MaskdetectError, atomic_path, need, read_image
 
 # %% ../nbs/90_cli.ipynb #90355db6
 def _pairs(items:list # `name=value` strings
@@ -62,11 +63,10 @@ def _data_show(args):
     print(args.out)
 
 # %% ../nbs/90_cli.ipynb #6ade03ae
-def _table(args, split=None):
-    "The face table that `--data` and `--label` name"
+def _table(args, split='all'):
+    "The faces that `--data` and `--label` name"
     from maskdetect.data import load_table
     table = load_table(*args.data, labels=_pairs(args.label), skip_damaged=args.skip_damaged)
-    if split is None: return table
     chosen = table[table.split == split] if split != 'all' else table
     if not len(chosen): raise DataError(f"no face is in the split {split!r}; use --split all, or one of {sorted(set(table.split) - {''})}")
     return chosen.reset_index(drop=True)
@@ -75,9 +75,7 @@ def _train(args):
     need('matplotlib', 'train').use('Agg')
     from maskdetect.export import finish
     from maskdetect.train import train
-    recipe = _recipe(args, args.recipe)
-    args.data = recipe.data
-    run = train(recipe, _table(args), out=args.out, resume=not args.restart)
+    run = train(_recipe(args, args.recipe), out=args.out, resume=not args.restart, labels=_pairs(args.label), skip_damaged=args.skip_damaged)
     result = finish(run, args.command)
     print(json.dumps(result, indent=1) if args.json else _said(result))
 
@@ -96,15 +94,6 @@ def _export(args):
     for name,path in export_again(args.model, args.out).items(): print(f"{name:5} {path}")
 
 # %% ../nbs/90_cli.ipynb #564416e0
-def _pictures(names):
-    "Every file named, and every picture in every folder named"
-    for name in names:
-        if Path(name).is_dir():
-            found = list_images(name)
-            if not found: print(f"maskdetect: {name}: no pictures in this folder", file=sys.stderr)
-            yield from map(str, found)
-        else: yield name
-
 def _batches(items, n=64):
     batch = []
     for item in items:
@@ -114,14 +103,18 @@ def _batches(items, n=64):
 
 # %% ../nbs/90_cli.ipynb #e341c164
 def predict_files(model, # a `MaskClassifier`
-                  names # files and folders
+                  sources # files, folders, patterns, URLs
                  ): # yields one dict a picture: path, label, probs; or path, error
     "The verdict on each picture, taken as one face"
-    for batch in _batches(_pictures(names)):
+    from maskdetect.detect import list_sources, open_source
+    for batch in _batches(list_sources(sources)):
         rows,crops = [],[]
-        for path in batch:
-            try: crops.append(read_image(path)); rows.append(dict(path=path))
-            except ImageError as e: rows.append(dict(path=path, error=str(e)))
+        for src,error in batch:
+            rows.append(dict(path=str(src)))
+            try:
+                if error: raise error
+                crops.append(open_source(src)[0])
+            except MaskdetectError as e: rows[-1]['error'] = str(e)
         probs = iter(model.predict(crops))
         for row in rows:
             if 'error' not in row:
@@ -130,24 +123,94 @@ def predict_files(model, # a `MaskClassifier`
             yield row
 
 # %% ../nbs/90_cli.ipynb #a6128aad
+class _Table:
+    "A CSV that is whole after every row"
+    def __init__(self, path, columns):
+        self.path,self.columns = path,columns
+        try: self.file = open(path, 'w', newline='', encoding='utf-8', errors='surrogateescape')
+        except OSError as e: raise MaskdetectError(f"{path} was not written: {e.strerror}") from None
+        self.add([dict(zip(columns, columns))])
+
+    def add(self, rows):
+        end,text = self.file.tell() if self.file.seekable() else None,io.StringIO()
+        csv.DictWriter(text, self.columns, restval='', extrasaction='ignore').writerows(rows)
+        try: self.file.write(text.getvalue()); self.file.flush()
+        except OSError as e:
+            with contextlib.suppress(OSError): os.truncate(self.path, end or 0)  # no half rows
+            raise MaskdetectError(f"{self.path}: {e.strerror}; the rows up to here are in it") from None
+
+class _Json:
+    "A JSON list that is written as it grows; without `on` it writes nothing"
+    def __init__(self, on): self.on,self.sep = on,'['
+    def __enter__(self): return self
+    def add(self, item):
+        if self.on: print(self.sep + json.dumps(item), end='', flush=True); self.sep = ',\n'
+    def __exit__(self, *_):
+        if self.on: print('[]' if self.sep == '[' else ']')
+
+# %% ../nbs/90_cli.ipynb #c11a0001
+class _Copies:
+    "A folder of annotated pictures, with a name of its own for each"
+    def __init__(self, folder): self.folder,self.used = Path(folder),set()
+    def name(self, src):
+        stem = re.sub(r'[^\w.-]+', '_', Path(urlsplit(src).path if '://' in src else src).stem)[:80].strip('._') or 'picture'
+        names = (f"{stem}-faces{f'-{i}' if i > 1 else ''}.jpg" for i in itertools.count(1))
+        name = next(o for o in names if o.lower() not in self.used)
+        self.used.add(name.lower())
+        return self.folder/name
+    def add(self, faces, image):
+        import cv2
+        path = self.name(faces.path)
+        with atomic_path(path) as tmp: tmp.write_bytes(cv2.imencode('.jpg', faces.draw(image)[..., ::-1])[1])
+        return str(path)
+
+# %% ../nbs/90_cli.ipynb #c11a0002
+def _scenes(args, detector):
+    "One dict for each picture: what `Faces` says, or path and error; and its annotated copy, if asked for"
+    from maskdetect.detect import Faces, list_sources, open_source
+    copies = _Copies(args.out) if args.out else None
+    for src,error in list_sources(args.pictures):
+        try:
+            if error: raise error
+            image,path = open_source(src)
+            faces = Faces(detector.predict(image), image.shape[1::-1], path)
+        except MaskdetectError as e: yield dict(path=str(src), error=str(e)),[]; continue
+        copy = dict(copy=copies.add(faces, image)) if copies else {}
+        yield faces.to_dict() | copy,faces.to_rows()
+
+def _crops(args, model):
+    for row in predict_files(model, args.pictures): yield row,[dict(path=row['path'], label=row['label'], **row['probs'])] if 'label' in row else []
+
+def _line(path, face=None):
+    "One line for people"
+    path = path.replace('\n', '\\n').replace('\r', '\\r').encode(sys.stdout.encoding or 'utf-8', 'backslashreplace').decode()
+    if not face: return f"{'no face':15} {'':6}  {path}"
+    box = f"{','.join(str(round(v)) for v in face['box']):>20}  " if 'box' in face else ''
+    return f"{face['label']:15} {max(face['probs'].values()):6.1%}  {box}{path}"
+
 def _predict(args):
     from tqdm import tqdm
     from maskdetect.classify import MaskClassifier
-    model = MaskClassifier.load(args.model)
-    rows = []
-    for row in tqdm(predict_files(model, args.pictures), unit='picture', disable=not sys.stderr.isatty(), delay=2):
-        rows.append(row)
-        if 'error' in row: print(f"maskdetect: {row['error']}", file=sys.stderr)
-        elif not (args.json or args.csv): print(f"{row['label']:15} {max(row['probs'].values()):6.1%}  {row['path']}")
-    if args.json: print(json.dumps(rows, indent=1))
-    if args.csv: _write_csv(args.csv, rows, model.labels)
-    return 1 if not rows or any('error' in r for r in rows) else 0
-
-def _write_csv(path, rows, labels):
-    with atomic_path(path) as tmp, open(tmp, 'w', newline='', encoding='utf-8') as f:
-        out = csv.writer(f)
-        out.writerow(['path', 'label', *labels, 'error'])
-        for r in rows: out.writerow([r['path'], r.get('label', ''), *(r.get('probs', {}).get(l, '') for l in labels), r.get('error', '')])
+    if args.crops and (args.out or args.tiles or args.min_score is not None): raise MaskdetectError("--out, --tiles and --min-score are for whole pictures; leave out --crops")
+    model = MaskClassifier.load(args.model, engine=args.engine)
+    if args.crops: results,columns = _crops(args, model),['path', 'label', *model.labels, 'error']
+    else:
+        from maskdetect.detect import FaceDetector, MaskDetector
+        detector = MaskDetector(model, FaceDetector(tiles=args.tiles, **(dict(min_score=args.min_score) if args.min_score is not None else {})))
+        results,columns = _scenes(args, detector),['path', 'face', 'x0', 'y0', 'x1', 'y1', 'label', *model.labels, 'score', 'error']
+    table = _Table(args.csv, columns) if args.csv else None
+    done = failed = 0
+    try:
+        with _Json(args.json) as out:
+            for item,rows in tqdm(results, unit='picture', disable=not sys.stderr.isatty(), delay=2):
+                done,failed = done + 1,failed + ('error' in item)
+                out.add(item)
+                if table: table.add(rows or [item])
+                if 'error' in item: print(f"maskdetect: {item['error']}", file=sys.stderr)
+                elif not (args.json or args.csv):
+                    for face in item.get('faces', [item]) or [None]: print(_line(item['path'], face))
+    except KeyboardInterrupt: print(f"\nmaskdetect: stopped; the answers for {done} pictures are kept", file=sys.stderr); return 130
+    return 1 if failed or not done else 0
 
 # %% ../nbs/90_cli.ipynb #4396499e
 def _quickstart(args):
@@ -216,8 +279,12 @@ def _parser():
          ('--split', dict(default='test', help='train, valid, test or all (default: %(default)s)')), ('--out', dict(help='folder for a report')),
          ('--photos', dict(action='store_true', help='show the worst photos in the report')), _json)
     _add(verbs, 'export', _export, 'write the .onnx and card of a trained .pkl', model, ('--out', dict(help='folder (default: beside the model)')))
-    _add(verbs, 'predict', _predict, 'judge pictures of one face each', ('pictures', dict(nargs='+', help='files and folders')),
-         ('--model', dict(help='.onnx or .pkl (default: $MASKDETECT_MODEL)')), _json, ('--csv', dict(metavar='FILE', help='write a table')))
+    _add(verbs, 'predict', _predict, 'judge every face in pictures', ('pictures', dict(nargs='+', metavar='PICTURE', help="files, folders, patterns such as 'shots/*.jpg', URLs")),
+         ('--model', dict(help='.onnx, or .pkl (loading a pickle runs its code); default: $MASKDETECT_MODEL, else the shipped model')),
+         ('--crops', dict(action='store_true', help='each picture is one cut face')), _json, ('--csv', dict(metavar='FILE', help='write a table, one row a face')),
+         ('--out', dict(metavar='DIR', help='write copies with boxes and verdicts')), ('--tiles', dict(action='store_true', help='look for small faces too; takes several times as long')),
+         ('--min-score', dict(type=float, metavar='P', help='leave out faces that the detector is less sure of (default: 0.6)')),
+         ('--engine', dict(default='auto', help='what runs the model (default: %(default)s)')))
     return p
 
 # %% ../nbs/90_cli.ipynb #01dbdecc
@@ -226,6 +293,7 @@ def main(argv:list|None=None # arguments; None takes those of the process
     "Run the command line"
     args = _parser().parse_args(argv)
     args.command = shlex.join(['maskdetect', *(sys.argv[1:] if argv is None else argv)])
+    warnings.filterwarnings('ignore', module=r'PIL\.')  # a damaged picture is one line
     warnings.filterwarnings('ignore', category=FutureWarning, module=r'torch\.')  # fastai's use of torch, nothing a user can mend
     try: return args.func(args) or 0
     except MaskdetectError as e: print(f"maskdetect: {e}", file=sys.stderr); return 1
