@@ -638,6 +638,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'maskdetect.video.Webhook._send_all': ('video.html#webhook._send_all', 'maskdetect/video.py'),
                                   'maskdetect.video.Webhook.close': ('video.html#webhook.close', 'maskdetect/video.py'),
                                   'maskdetect.video.Webhook.event': ('video.html#webhook.event', 'maskdetect/video.py'),
+                                  'maskdetect.video.Webhook.undelivered': ('video.html#webhook.undelivered', 'maskdetect/video.py'),
                                   'maskdetect.video.Window': ('video.html#window', 'maskdetect/video.py'),
                                   'maskdetect.video.Window.__init__': ('video.html#window.__init__', 'maskdetect/video.py'),
                                   'maskdetect.video.Window.close': ('video.html#window.close', 'maskdetect/video.py'),

@@ -418,23 +418,20 @@ def score_detection(detector, # `FaceDetector`, or `MaskDetector` to score the v
     return out
 
 # %% ../nbs/11_detect.ipynb #003c9fe0
-def measure_detection(model=None, # model file, `MaskClassifier`, None for the shipped one, or False for boxes only
+def measure_detection(model=None, # model file, `MaskClassifier`, or None for the shipped one
                       out=None, # CSV to write
-                      sources=('andrewmvd', 'ilc2021'), # annotated scenes
-                      skip=(), # names of photos to leave out, such as those that the model was trained on
-                      part:str='odd', # half of the scenes, see `half`
+                      sources=('andrewmvd', 'ilc2021'), # annotated scenes with a test part
                       settings=({}, dict(tiles=True), dict(tiles=True, min_score=.8)) # of `FaceDetector`
                      ): # `DataFrame`
-    "Score detectors on annotated scenes, with everything needed to repeat it"
+    "Score boxes on half of the scenes and verdicts on their test part, with everything needed to repeat it"
     pd,data = need('pandas', 'train'),need('maskdetect.data', 'train')
-    model = model if model is False or hasattr(model, 'predict') else MaskClassifier.load(model)
-    rows = []
+    model,rows = model if hasattr(model, 'predict') else MaskClassifier.load(model),[]
     for name in sources:
-        df = half(data.load_table(name).dropna(subset=['x0']), part)
-        df = df[~df.path.map(lambda o: Path(o).name).isin(set(skip))]
+        df = data.load_table(name).dropna(subset=['x0'])
         for s in settings:
             d = FaceDetector(**s)
-            stamp = dict(source=name, photos=df.path.nunique(), min_score=d.min_score, max_side=d.max_side, tiles=d.tiles,
-                         model=model.path.name if model else '', data=data.table_digest(df)[:16])
-            rows += [{**stamp, **r} for r in score_detection(MaskDetector(model, d) if model else d, df)]
-    return data.save_results(out, rows, command=f'measure_detection, {part} half') if out else pd.DataFrame(rows)
+            for part,some,judge in (('half', half(df), d), ('test', df[df.split == 'test'], MaskDetector(model, d))):
+                stamp = dict(source=name, part=part, photos=some.path.nunique(), min_score=d.min_score, max_side=d.max_side, tiles=d.tiles,
+                             model=model.path.name if part == 'test' else '', data=data.table_digest(some)[:16])
+                rows += [{**stamp, **r} for r in score_detection(judge, some)]
+    return data.save_results(out, rows, command='nbs/11_detect.ipynb, measure_detection()') if out else pd.DataFrame(rows)
