@@ -212,6 +212,23 @@ def _predict(args):
     except KeyboardInterrupt: print(f"\nmaskdetect: stopped; the answers for {done} pictures are kept", file=sys.stderr); return 130
     return 1 if failed or not done else 0
 
+# %% ../nbs/90_cli.ipynb #d5cd08bf
+def _video(args):
+    from maskdetect.detect import FaceDetector, MaskDetector
+    from maskdetect.video import watch
+    need('trackers', 'video')  # before the models are loaded
+    detector = MaskDetector(args.model, FaceDetector(tiles=args.tiles), engine=args.engine)
+    options = {k: getattr(args, k) for k in ('out', 'events', 'snapshots', 'blur', 'webhook', 'plot', 'show', 'fps', 'seconds', 'patience')}
+    summary = watch(args.source, detector, **options)
+    print(json.dumps(summary.to_dict(), indent=1) if args.json else summary, file=sys.stderr if args.events == '-' else sys.stdout)
+    return dict(SIGINT=130, SIGTERM=143).get(summary.stopped, 0)
+
+def _bench(args):
+    from maskdetect.bench import bench
+    report = bench(args.model, args.engine, args.pkl)
+    print(json.dumps(report.to_dict(), indent=1) if args.json else report)
+    if args.csv: report.to_csv(args.csv)
+
 # %% ../nbs/90_cli.ipynb #4396499e
 def _quickstart(args):
     need('matplotlib', 'train').use('Agg')
@@ -275,16 +292,27 @@ def _parser():
     _add(verbs, 'train', _train, 'train a recipe, measure it and export it', ('recipe', dict(help='a name such as resnet34, or a YAML file')), *_run,
          ('--out', dict(help='run folder (default: runs/RECIPE)')), ('--restart', dict(action='store_true', help='forget what an earlier run did')), _json)
     model = ('model', dict(help='.onnx, or .pkl (loading a pickle runs its code)'))
+    which = [('--model', dict(help='.onnx, or .pkl (loading a pickle runs its code); default: $MASKDETECT_MODEL, else the shipped model')),
+             ('--engine', dict(default='auto', help='what runs the model: onnxruntime, openvino (default: the fastest that passes a check)'))]
+    tiles = ('--tiles', dict(action='store_true', help='look for small faces too; takes several times as long'))
     _add(verbs, 'evaluate', _evaluate, 'measure a model file on photos', model, ('--data', dict(nargs='+', required=True, metavar='SOURCE', help='names of sources, folders or a CSV')), _label, _skip,
          ('--split', dict(default='test', help='train, valid, test or all (default: %(default)s)')), ('--out', dict(help='folder for a report')),
          ('--photos', dict(action='store_true', help='show the worst photos in the report')), _json)
     _add(verbs, 'export', _export, 'write the .onnx and card of a trained .pkl', model, ('--out', dict(help='folder (default: beside the model)')))
     _add(verbs, 'predict', _predict, 'judge every face in pictures', ('pictures', dict(nargs='+', metavar='PICTURE', help="files, folders, patterns such as 'shots/*.jpg', URLs")),
-         ('--model', dict(help='.onnx, or .pkl (loading a pickle runs its code); default: $MASKDETECT_MODEL, else the shipped model')),
-         ('--crops', dict(action='store_true', help='each picture is one cut face')), _json, ('--csv', dict(metavar='FILE', help='write a table, one row a face')),
-         ('--out', dict(metavar='DIR', help='write copies with boxes and verdicts')), ('--tiles', dict(action='store_true', help='look for small faces too; takes several times as long')),
-         ('--min-score', dict(type=float, metavar='P', help='leave out faces that the detector is less sure of (default: 0.6)')),
-         ('--engine', dict(default='auto', help='what runs the model (default: %(default)s)')))
+         *which, ('--crops', dict(action='store_true', help='each picture is one cut face')), _json, ('--csv', dict(metavar='FILE', help='write a table, one row a face')),
+         ('--out', dict(metavar='DIR', help='write copies with boxes and verdicts')), tiles,
+         ('--min-score', dict(type=float, metavar='P', help='leave out faces that the detector is less sure of (default: 0.6)')))
+    _add(verbs, 'video', _video, 'judge every face in a film, before a webcam or in a stream', ('source', dict(help='a file, the number of a webcam (0), or an rtsp:// or http:// address')),
+         *which, tiles, _json, ('--out', dict(metavar='FILE', help='write the video with verdicts: .mkv, .mp4 or .webm')),
+         ('--events', dict(metavar='FILE', help='write what happens, as .csv or JSON lines; - is the standard output')),
+         ('--plot', dict(metavar='FILE', help='write a picture of the people in view over time')),
+         ('--show', dict(action='store_true', help='open a window')), ('--snapshots', dict(metavar='DIR', help='write a picture of the face at each event')),
+         ('--blur', dict(action='store_true', help='make the faces on these pictures unrecognisable')), ('--webhook', dict(metavar='URL', help='send each event there')),
+         ('--fps', dict(type=float, metavar='N', help='judge at most so many frames a second')), ('--seconds', dict(type=float, metavar='S', help='stop after so much video')),
+         ('--patience', dict(type=float, default=60., metavar='S', help='give a camera up after so many seconds without a picture (default: %(default)g)')))
+    _add(verbs, 'bench', _bench, 'measure how fast it is on this machine', *which, _json, ('--csv', dict(metavar='FILE', help='write a table')),
+         ('--pkl', dict(help="the same model as .pkl, to compare with fastai's learn.predict (loading it runs its code)")))
     return p
 
 # %% ../nbs/90_cli.ipynb #01dbdecc

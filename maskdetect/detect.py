@@ -405,15 +405,14 @@ def score_detection(detector, # `FaceDetector`, or `MaskDetector` to score the v
         got += ['' if j < 0 or not labels else labels[j] for j in pair]
         boxes += len(found)
     sides,hit,want,got = map(np.array, (sides, hit, want, got))
-    def balanced(keep):
-        labels = [l for l in (LABELS if hasattr(detector, 'detect') else detector.model.labels) if (want[keep] == l).any()]
-        return np.mean([(got[keep & (want == l)] == l).mean() for l in labels]) if labels else np.nan
+    def right(keep): return {l: (got[keep & (want == l)] == l).mean() for l in detector.model.labels if (want[keep] == l).any()} or {'': np.nan}
     out = []
     for name,(lo,hi) in SIZES.items():
         k = (sides >= lo) & (sides < hi)
         row = dict(face_px=name, faces=int(k.sum()), found=int(hit[k].sum()), recall=hit[k].mean() if k.any() else np.nan)
         if name == 'all': row |= dict(boxes=boxes, precision=hit.sum()/max(boxes, 1), ms=np.median(ms))
-        if any(got): row |= dict(accuracy_found=balanced(k & hit), accuracy_end_to_end=balanced(k))
+        if any(got): row |= dict(accuracy_found=np.mean([*right(k & hit).values()]), accuracy_end_to_end=np.mean([*right(k).values()]),
+                                 **{f'right_{l}': v for l,v in right(k & hit).items() if l})
         out.append(row)
     return out
 
