@@ -241,7 +241,7 @@ def _check_faces():
             _cartoon((240, 200, 170), (150, 110, 60), (245, 245, 245), .68)]
 
 # %% ../nbs/10_classify.ipynb #7a31c5d8
-TOLERANCE = 0.02  # by how much a probability may differ from the reference
+TOLERANCE = 0.02  # by how much a probability may differ from the reference on the pictures of the check
 
 # %% ../nbs/10_classify.ipynb #e95f0b27
 def _differ(got, want, temperature):

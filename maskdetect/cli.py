@@ -6,7 +6,7 @@
 __all__ = ['predict_files', 'main']
 
 # %% ../nbs/90_cli.ipynb #a7dcd67e
-import argparse, contextlib, csv, io, itertools, json, os, re, shlex, sys, warnings
+import argparse, contextlib, csv, io, itertools, json, os, re, shlex, signal, sys, warnings
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -221,7 +221,7 @@ def _video(args):
     options = {k: getattr(args, k) for k in ('out', 'events', 'snapshots', 'blur', 'webhook', 'plot', 'show', 'fps', 'seconds', 'patience')}
     summary = watch(args.source, detector, **options)
     print(json.dumps(summary.to_dict(), indent=1) if args.json else summary, file=sys.stderr if args.events == '-' else sys.stdout)
-    return dict(SIGINT=130, SIGTERM=143).get(summary.stopped, 0)
+    return 128 + signal.Signals[summary.stopped] if summary.stopped else int(bool(summary.notes or summary.undelivered))
 
 def _bench(args):
     from maskdetect.bench import bench
@@ -281,7 +281,7 @@ def _parser():
     verbs = p.add_subparsers(metavar='VERB', required=True)
     _add(verbs, 'quickstart', _quickstart, 'train, measure and export a small model on drawn faces, in minutes', *_run,
          ('--out', dict(default='quickstart', help='folder for everything (default: %(default)s)')),
-         ('--faces', dict(type=int, default=2000, help='how many faces to draw (default: %(default)s)')))
+         ('--faces', dict(type=int, default=1500, help='how many faces to draw (default: %(default)s)')))
     data = verbs.add_parser('data', help='list, download, check or show photos').add_subparsers(metavar='WHAT', required=True)
     where = ('path', dict(help='the name of a source, a folder or a CSV'))
     _add(data, 'list', _data_list, 'list the sources that are known', _json)
@@ -306,9 +306,9 @@ def _parser():
     _add(verbs, 'video', _video, 'judge every face in a film, before a webcam or in a stream', ('source', dict(help='a file, the number of a webcam (0), or an rtsp:// or http:// address')),
          *which, tiles, _json, ('--out', dict(metavar='FILE', help='write the video with verdicts: .mkv, .mp4 or .webm')),
          ('--events', dict(metavar='FILE', help='write what happens, as .csv or JSON lines; - is the standard output')),
-         ('--plot', dict(metavar='FILE', help='write a picture of the people in view over time')),
-         ('--show', dict(action='store_true', help='open a window')), ('--snapshots', dict(metavar='DIR', help='write a picture of the face at each event')),
-         ('--blur', dict(action='store_true', help='make the faces on these pictures unrecognisable')), ('--webhook', dict(metavar='URL', help='send each event there')),
+         ('--plot', dict(metavar='PNG', help='draw the people in view over time')),
+         ('--show', dict(action='store_true', help='open a window; q ends it')), ('--snapshots', dict(metavar='DIR', help='write a picture of the face at each event')),
+         ('--blur', dict(action='store_true', help='make the faces on these pictures unrecognisable')), ('--webhook', dict(metavar='URL', help='send each event there; $MASKDETECT_WEBHOOK_TOKEN goes along as bearer token')),
          ('--fps', dict(type=float, metavar='N', help='judge at most so many frames a second')), ('--seconds', dict(type=float, metavar='S', help='stop after so much video')),
          ('--patience', dict(type=float, default=60., metavar='S', help='give a camera up after so many seconds without a picture (default: %(default)g)')))
     _add(verbs, 'bench', _bench, 'measure how fast it is on this machine', *which, _json, ('--csv', dict(metavar='FILE', help='write a table')),

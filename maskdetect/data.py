@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['COLUMNS', 'EXTRAS', 'SPLITS', 'SOURCES', 'LAYOUTS', 'THUMB', 'MAX_BITS', 'MIN_CORR', 'TINY', 'LIMITS', 'spelled',
            'Reading', 'read_folders', 'read_12k', 'read_types', 'read_maskedface', 'read_utk', 'read_voc', 'read_coco',
-           'read_yolo', 'read_csv', 'read_wobot', 'Source', 'read_source', 'load_table', 'locate_faces', 'look',
+           'read_yolo', 'read_csv', 'read_wobot', 'Source', 'read_source', 'load_table', 'look', 'locate_faces',
            'phash', 'near_pairs', 'add_groups', 'split_table', 'drop_leaks', 'crops', 'table_digest', 'save_results',
            'CheckReport', 'check', 'show', 'unpack', 'download', 'get', 'leak_experiment']
 
@@ -547,30 +547,6 @@ def load_table(*sources, # names in `SOURCES`, folders, or .csv files
 def _short(f, root):
     return str(f)[len(str(root))+1:] if str(f).startswith(str(root)) else str(f)
 
-# %% ../nbs/01_data.ipynb #fafe8a0a
-def _largest_face(path, detector):
-    "Box of the largest face in a photo; NaN if there is none"
-    try: found = detector.detect(read_image(path))
-    except ImageError: found = ()
-    if not len(found): return (np.nan,)*4
-    x0,y0,x1,y1 = found.boxes.T
-    return tuple(found.boxes[((x1-x0)*(y1-y0)).argmax()].tolist())
-
-def locate_faces(df:pd.DataFrame, # a face table
-                 detector=None # a `detect.FaceDetector`; None takes one with the usual settings
-                ): # (the table with a box for every face that was found, how many photos were left out)
-    "Find the face in whole photos, so that it is cut as it will be cut in service"
-    whole = df['x0'].isna() & ~df['source'].isin([k for k,s in SOURCES.items() if not s.detect])
-    if not whole.any(): return df.copy(), 0
-    if detector is None: detector = importlib.import_module('maskdetect.detect').FaceDetector(max_side=320)  # enough for the largest face
-    paths = df['path'][whole].unique()
-    key = {k: v for k,v in vars(detector).items() if isinstance(v, (int, float, str, Path))}
-    found = _each_photo(paths, 'faces', np.dtype(float), lambda some: (_largest_face(p, detector) for p in some), 'finding faces', key)
-    boxes = df[['x0', 'y0', 'x1', 'y1']].to_numpy(float)
-    boxes[whole] = found[pd.Index(paths).get_indexer(df['path'][whole])]
-    lost = np.isnan(boxes[:, 0]) & df['source'].isin([k for k,s in SOURCES.items() if s.detect])
-    return df.assign(**dict(zip(('x0', 'y0', 'x1', 'y1'), boxes.T)))[~lost].reset_index(drop=True), int(lost.sum())
-
 # %% ../nbs/01_data.ipynb #7a03d7a9
 THUMB = 32
 _SEEN = np.dtype([('ok', '?'), ('w', 'i4'), ('h', 'i4'), ('mode', 'U8'), ('file', 'U16'), ('pixels', 'U16'), ('error', 'U200'), ('thumb', 'u1', (THUMB, THUMB))])
@@ -619,6 +595,30 @@ def look(paths # photos
         )->np.ndarray: # a record for each, in order
     "What one look at each photo tells, from the cache where it was looked at before"
     with ThreadPoolExecutor(_threads()) as ex: return _each_photo(paths, 'looks', _SEEN, lambda some: ex.map(_look, some), 'looking at photos')
+
+# %% ../nbs/01_data.ipynb #fafe8a0a
+def _largest_face(path, detector):
+    "Box of the largest face in a photo; NaN if there is none"
+    try: found = detector.detect(read_image(path))
+    except ImageError: found = ()
+    if not len(found): return (np.nan,)*4
+    x0,y0,x1,y1 = found.boxes.T
+    return tuple(found.boxes[((x1-x0)*(y1-y0)).argmax()].tolist())
+
+def locate_faces(df:pd.DataFrame, # a face table
+                 detector=None # a `detect.FaceDetector`; None takes one with the usual settings
+                ): # (the table with a box for every face that was found, how many photos were left out)
+    "Find the face in whole photos, so that it is cut as it will be cut in service"
+    whole = df['x0'].isna() & ~df['source'].isin([k for k,s in SOURCES.items() if not s.detect])
+    if not whole.any(): return df.copy(), 0
+    if detector is None: detector = importlib.import_module('maskdetect.detect').FaceDetector(max_side=320)  # enough for the largest face
+    paths = df['path'][whole].unique()
+    key = {k: v for k,v in vars(detector).items() if isinstance(v, (int, float, str, Path))}
+    found = _each_photo(paths, 'faces', np.dtype(float), lambda some: (_largest_face(p, detector) for p in some), 'finding faces', key)
+    boxes = df[['x0', 'y0', 'x1', 'y1']].to_numpy(float)
+    boxes[whole] = found[pd.Index(paths).get_indexer(df['path'][whole])]
+    lost = np.isnan(boxes[:, 0]) & df['source'].isin([k for k,s in SOURCES.items() if s.detect])
+    return df.assign(**dict(zip(('x0', 'y0', 'x1', 'y1'), boxes.T)))[~lost].reset_index(drop=True), int(lost.sum())
 
 # %% ../nbs/01_data.ipynb #d266903f
 MAX_BITS, MIN_CORR = 8, .946  # set by eye, on contact sheets of pairs from both sides of the line: see the end of this notebook
