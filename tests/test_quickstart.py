@@ -13,6 +13,6 @@ def test_quickstart(tmp_path):
     run = tmp_path/'quickstart'/'run'
     for name in ('model.pkl', 'model.onnx', 'model_card.md', 'report/report.html', 'log.csv', 'lr_find.png', 'curves.png', 'recipe.yaml'): assert (run/name).stat().st_size
     report = json.loads((run/'report'/'report.json').read_text())
-    assert report['accuracy']['value'] > .6
+    assert report['accuracy']['value'] > .55  # chance is .33
     assert 'drawn' in p.stdout and 'model.onnx says' in p.stdout and 'model.pkl' in p.stdout
-    assert time.time() - start < 240
+    assert time.time() - start < 300  # four minutes, and some for a machine that is busy
