@@ -14,18 +14,20 @@ from statistics import median
 import numpy as np
 from tqdm import tqdm
 
-from .classify import ENGINES, MaskClassifier, _cartoon, installed_versions, open_learner
+from .classify import ENGINES, MaskClassifier, draw_cartoon, installed_versions, open_learner
 from .core import MaskdetectError, atomic_path, crop_face
 
 # %% ../nbs/13_bench.ipynb #ebf8ff87
 def take_turns(jobs:dict, # name -> (function, how many things it does in one call)
                rounds:int=7, # that are counted; one more goes before
-               bar=None # `tqdm` to move on
+               bar=None, # `tqdm` to move on
+               rest:float=.05 # seconds before each job
               )->dict: # name -> milliseconds a thing, one number a round
     "Time jobs side by side"
     times = {k: [] for k in jobs}
     for i in range(rounds+1):
         for name,(job,n) in jobs.items():
+            time.sleep(rest)
             start = time.perf_counter()
             job()
             if i: times[name].append((time.perf_counter() - start)*1e3/n)
@@ -49,7 +51,7 @@ def drawn_faces(n:int, # how many
     def one(i):
         tone,mask = rng.uniform(.55, 1),tuple(map(int, rng.integers(90, 250, 3)))
         hair = tone*rng.uniform(.2, .6)
-        return _cartoon(tuple(int(o*tone) for o in (235, 190, 160)), tuple(int(o*hair) for o in (150, 110, 60)), mask if i % 2 else None)
+        return draw_cartoon(tuple(int(o*tone) for o in (235, 190, 160)), tuple(int(o*hair) for o in (150, 110, 60)), mask if i % 2 else None)
     return [crop_face(one(i), size=size) for i in range(n)]
 
 def frame(width:int, height:int, # in pixels

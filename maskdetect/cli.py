@@ -119,7 +119,7 @@ def predict_files(model, # a `MaskClassifier`
         for row in rows:
             if 'error' not in row:
                 p = next(probs)
-                row |= dict(label=model.labels[p.argmax()], probs={l: round(float(v), 4) for l,v in zip(model.labels, p)})
+                row |= dict(label=model.info.verdict(p), probs={l: round(float(v), 4) for l,v in zip(model.labels, p)})
             yield row
 
 # %% ../nbs/90_cli.ipynb #a6128aad

@@ -58,7 +58,8 @@ class Recipe:
     "All that decides how a model is trained"
     name:str='custom' # also the run folder's name
     description:str='' # one line
-    data:list=field(default_factory=list) # source names, folders or CSV files; `synth` draws faces
+    data:list=field(default_factory=list) # source names, folders or CSV files; `synth` draws faces, `drawn-masks` draws masks on bare faces of the others
+    leave_out:list=field(default_factory=list) # sources of `data` to test on, all of them, and not to train on
     labels:list=field(default_factory=list) # the labels to learn; empty for all that the data have
     size:int=112 # side of the crops, pixels
     gray:bool=False # one grey channel in place of RGB
@@ -83,6 +84,9 @@ class Recipe:
     seed:int=0
     teacher:str='' # a maskdetect .pkl whose predictions are learnt as well; unpickling runs code
     teacher_weight:float=0.7 # how much of the loss is the teacher's
+    temperature:float=0. # of the exported model; 0 fits it to the validation faces
+    half:bool=False # store the weights of the .onnx in 16 bits: half the size
+    threshold:float=0. # the exported model's verdict is `unsure` below this probability
     def __post_init__(self):
         for f in dataclasses.fields(self): setattr(self, f.name, _checked(f, getattr(self, f.name)))
         _check_recipe(self)
@@ -109,7 +113,7 @@ def _checked(f, v):
 def _check_recipe(r):
     "Values that no training could use"
     bounds = dict(size=(16, 1024), margin=(0, 4), bs=(1, 4096), samples=(0, 10**9), freeze_epochs=(0, 10000), epochs=(0, 10000), wd=(0, 1),
-                  label_smoothing=(0, .9), lr_mult=(1, 1e6), mixup=(0, 10), cutmix=(0, 10), teacher_weight=(0, 1), seed=(0, 2**31))
+                  label_smoothing=(0, .9), lr_mult=(1, 1e6), mixup=(0, 10), cutmix=(0, 10), teacher_weight=(0, 1), temperature=(0, 100), threshold=(0, 1), seed=(0, 2**31))
     for k,(lo,hi) in bounds.items():
         if not lo <= getattr(r, k) <= hi: raise MaskdetectError(f"recipe: {k} must lie between {lo} and {hi}, not {getattr(r, k)}")
     if r.lr != 'auto' and not 0 < r.lr <= 10: raise MaskdetectError(f"recipe: lr must be auto or lie between 0 and 10, not {r.lr}")
@@ -417,7 +421,7 @@ def prepare_table(recipe:Recipe,
     if table is None:
         if not recipe.data: raise DataError("the recipe names no data; set data, or pass a table")
         drawn = [_drawn(recipe)] if 'synth' in recipe.data else []
-        named = [o for o in recipe.data if o != 'synth']
+        named = [o for o in recipe.data if o not in ('synth', 'drawn-masks')]
         table = pd.concat(drawn + ([load_table(*named, **kwargs)] if named else []), ignore_index=True)
     df = table[table.label.isin(table_labels(table, recipe.labels or None))].reset_index(drop=True)
     if not len(df): raise DataError(f"the data have no face with the labels {', '.join(recipe.labels)}")
@@ -425,12 +429,30 @@ def prepare_table(recipe:Recipe,
         df,lost = locate_faces(df)
         if lost: print(f'{lost} photos are left out: no face was found in them', flush=True)
     if (df.group == '').any(): df = add_groups(df)
+    df = _left_out(df, recipe.leave_out)
     if 'valid' not in set(df.split):  # some of the training rows, if there is no validation split
         df['split'] = df.split.replace('train', '')
         df = split_table(df, test=0. if 'test' in set(df.split) else .1, seed=recipe.seed)
     elif (df.split == '').any(): df = split_table(df, seed=recipe.seed)
-    return drop_leaks(df)
+    df,leaks = drop_leaks(df)
+    return _with_masks(df, recipe), leaks
 
+def _left_out(df, sources):
+    "All faces of these sources for the test, and no other faces in it"
+    if not sources: return df
+    if bad := set(sources) - set(df.source): raise DataError(f"leave_out names {', '.join(sorted(bad))}, but the data are {', '.join(sorted(set(df.source)))}")
+    out = df.source.isin(sources)
+    if out.all(): raise DataError("leave_out names all the data; something must be left to train on")
+    return df[out | (df.split != 'test')].assign(split=df.split.mask(out, 'test')).reset_index(drop=True)
+
+def _with_masks(df, recipe):
+    "The table, and masks drawn on its bare faces if the recipe wants them"
+    if 'drawn-masks' not in recipe.data: return df
+    from maskdetect.synth import draw_masks
+    drawn = draw_masks(df[(df.split != 'test') & (df.source != 'synth')], cache_dir()/'drawn-masks', seed=recipe.seed)
+    out = pd.concat([df, drawn[drawn.label.isin(recipe.labels or LABELS)]], ignore_index=True)
+    text = out.columns.difference(['x0', 'y0', 'x1', 'y1', 'age'])
+    return out.assign(**out[text].fillna(''))
 def _drawn(recipe):
     from maskdetect.synth import make_sample
     size = max(64, recipe.size)

@@ -24,7 +24,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from .core import IMAGE_SUFFIXES, LABELS, MAX_PIXELS, Face, MaskdetectError, atomic_path, crop_face, need
-from .detect import _STYLES, _quiet, draw_verdicts
+from .detect import STYLES, quiet_opencv, draw_verdicts
 
 # %% ../nbs/12_video.ipynb #598fb063
 class VideoError(MaskdetectError):
@@ -232,7 +232,7 @@ def hide(source # path, number of a camera, or URL
 # %% ../nbs/12_video.ipynb #edd14908
 def _camera(index, name):
     "Pictures of a webcam, and how many a second"
-    with _quiet(): camera = cv2.VideoCapture(index)
+    with quiet_opencv(): camera = cv2.VideoCapture(index)
     if not camera.isOpened(): raise VideoError(f"{name}: no such camera, or another program uses it")
     return _camera_pictures(camera),camera.get(cv2.CAP_PROP_FPS)
 
@@ -369,7 +369,7 @@ class Track:
         "The face with the verdict of the vote"
         return Face(self.face.box, self.label, self.vote.probs, self.face.score)
 
-    def caption(self): return f"#{self.number} {_STYLES[self.label][0]} {self.confidence:.0%}"
+    def caption(self): return f"#{self.number} {STYLES[self.label][0]} {self.confidence:.0%}"
 
 # %% ../nbs/12_video.ipynb #5c4903fb
 def _tracker(rate, lost):
@@ -703,7 +703,7 @@ def plot_counts(counts:Counts,
         base = 0
         for label in _STACK:
             if v := r[label]:
-                pen.rectangle((round(x(t)), round(y(base + v)), max(round(x(t)), round(x(t + counts.width)) - 1), round(y(base)) - 1), fill=_STYLES[label][1])
+                pen.rectangle((round(x(t)), round(y(base + v)), max(round(x(t)), round(x(t + counts.width)) - 1), round(y(base)) - 1), fill=STYLES[label][1])
                 base += v
         if None in r.values(): pen.rectangle((round(x(t)), top, round(x(t + counts.width)) - 1, bottom), fill='#f4f4f4')
     xstep = _ticks(end, 10)
@@ -715,7 +715,7 @@ def plot_counts(counts:Counts,
     pen.text((left - 36, 12), f"people in view{f', {title}' if title else ''}", fill='#111', font=bold)
     at = right
     for label in _STACK:
-        name,color,_ = _STYLES[label]
+        name,color,_ = STYLES[label]
         at -= pen.textlength(name, font=font)
         pen.text((at, 43), name, fill='#111', font=font, anchor='lm')
         pen.rectangle((at - 18, 37, at - 6, 49), fill=color)

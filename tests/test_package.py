@@ -105,9 +105,10 @@ print(json.dumps([len(faces), faces.to_dict(), [o for o in ('torch', 'fastai', '
     assert 3 <= n <= 5 and said['width'] == 1280 and not heavy
 
 
-@pytest.mark.parametrize('args', [['train', 'resnet34', '--data', 'x'], ['evaluate', 'm.onnx', '--data', 'x'], ['data', 'list'], ['quickstart'],
-                                  ['export', 'm.pkl'], ['data', 'show', 'x']])
-def test_missing_extra_is_named(bare, tmp_path, args):
+@pytest.mark.parametrize('args, extra', [*((o, 'train') for o in (['train', 'resnet34', '--data', 'x'], ['evaluate', 'm.onnx', '--data', 'x'], ['data', 'list'],
+                                         ['quickstart'], ['export', 'm.pkl'], ['data', 'show', 'x'])),
+                                         (['video', 'x.mp4'], 'video'), (['predict', '--engine', 'openvino', 'x.jpg'], 'openvino')])
+def test_missing_extra_is_named(bare, tmp_path, args, extra):
     (tmp_path/'m.pkl').write_bytes(b'x')
     p = subprocess.run([bare/'maskdetect', *args], cwd=tmp_path, capture_output=True, text=True)
-    assert p.returncode == 1 and len(p.stderr.splitlines()) == 1 and "maskdetect[train]" in p.stderr, p.stderr
+    assert p.returncode == 1 and len(p.stderr.splitlines()) == 1 and f"maskdetect[{extra}]" in p.stderr, p.stderr
