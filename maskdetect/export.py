@@ -93,7 +93,7 @@ def _write_pkl(ref, path, info):
     with zipfile.ZipFile(path, 'a') as z: z.writestr(z.namelist()[0].split('/')[0] + '/maskdetect.json', info.to_json())
 
 # %% ../nbs/06_export.ipynb #4a2d72da
-BOUND,HALF_BOUND = 1e-3,1e-2  # a probability may differ by this much between the learner and its files; and if these hold 16-bit weights
+BOUND,HALF_BOUND = 1e-3,5e-3  # a probability may differ by this much between the learner and its files; and if these hold 16-bit weights
 
 def parity(learn:Learner, # the reference; in float32 on the CPU, see `inference_copy`
            model:MaskClassifier, # the candidate
@@ -171,7 +171,7 @@ def halve(proto # `onnx.ModelProto`; changed
     import onnx
     casts = []
     for o in proto.graph.initializer:
-        if o.data_type != onnx.TensorProto.FLOAT or np.prod(o.dims) <= 64: continue
+        if o.data_type != onnx.TensorProto.FLOAT or np.prod(o.dims) < 10_000: continue
         casts.append(onnx.helper.make_node('Cast', [f'{o.name}_16'], [o.name], to=onnx.TensorProto.FLOAT))
         o.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(o).astype(np.float16), f'{o.name}_16'))
     nodes = [*casts, *proto.graph.node]
