@@ -212,10 +212,10 @@ def _import_openvino():
     finally:
         if sys.modules.get(part, part) is None: del sys.modules[part]
 
-def _openvino(data, threads):
-    "Logits by OpenVINO, and where and in what precision it computes them"
+def _openvino(data, threads, precision=''):
+    "Logits by OpenVINO, and where and in what precision it computes them; by itself it takes bfloat16 where the processor has it"
     core = _import_openvino().Core()
-    config = dict(PERFORMANCE_HINT='LATENCY', **({'INFERENCE_NUM_THREADS': threads} if threads else {}))
+    config = dict(PERFORMANCE_HINT='LATENCY', **({'INFERENCE_NUM_THREADS': threads} if threads else {}), **({'INFERENCE_PRECISION_HINT': precision} if precision else {}))
     net = core.compile_model(core.read_model(data), 'CPU', config)
     def logits(x): return net.create_infer_request().infer({'crops': x}, share_inputs=True)['logits']  # a request each, for threads
     return logits,f"CPU {net.get_property('INFERENCE_PRECISION_HINT').to_string()}"
@@ -276,7 +276,7 @@ def _candidates(engine):
     "What could be faster than the reference: name and function"
     here = _import_onnxruntime().get_available_providers()
     cards = [(f'ONNX Runtime on {o}', 'onnxruntime', partial(_onnxruntime, device=o)) for o in ('CUDA', 'CoreML') if f'{o}ExecutionProvider' in here]
-    openvino = [('OpenVINO', 'openvino', _openvino)]
+    openvino = [('OpenVINO in its own precision', 'openvino', _openvino), ('OpenVINO', 'openvino', partial(_openvino, precision='f32'))]
     if engine != 'auto': return openvino if engine == 'openvino' else cards
     return cards + (openvino if util.find_spec('openvino') and platform.machine().lower() in ('x86_64', 'amd64') else [])
 
@@ -290,6 +290,7 @@ def _choose(data, info, engine, threads):
             return faster,name,where
         except MissingExtra: raise
         except Exception as e:
+            if title == 'OpenVINO in its own precision': continue  # which may be bfloat16; float32 comes next
             why = f"{title} is not used: {' '.join(str(e).split())[:200]}"
             if engine == 'openvino': raise ModelError(f"{why}; use engine='onnxruntime'") from e
             warnings.warn(f"{why}; going on with ONNX Runtime", stacklevel=4)

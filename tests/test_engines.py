@@ -35,7 +35,7 @@ def faces():
 def fake(monkeypatch):
     "Put another engine in OpenVINO's place: a function of the right logits, or an exception"
     def put(change):
-        def engine(data, threads):
+        def engine(data, threads, precision=''):
             if isinstance(change, Exception): raise change
             logits, _ = classify._onnxruntime(data, threads)
             return (lambda x: change(logits(x))), 'CPU fake'

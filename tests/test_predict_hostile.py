@@ -303,7 +303,7 @@ def test_stopped(model, folder, files, how):
     "Ctrl-C and a kill keep what was done; after Ctrl-C the JSON is whole too"
     there = folder/f'stopped{int(how)}'
     there.mkdir()
-    for k in range(400): (there/f'{k:03}.jpg').write_bytes(files['JPEG'])
+    for k in range(2000): (there/f'{k:03}.jpg').write_bytes(files['JPEG'])
     code = 'import sys; from maskdetect.cli import main; sys.exit(main(sys.argv[1:]))'
     p = subprocess.Popen([sys.executable, '-c', code, 'predict', '--model', str(model), '--json', '--csv', str(folder/'s.csv'), str(there)],
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
