@@ -303,8 +303,9 @@ def test_stopped(model, folder, files, how):
     "Ctrl-C and a kill keep what was done; after Ctrl-C the JSON is whole too"
     there = folder/f'stopped{int(how)}'
     there.mkdir()
-    for k in range(2000): (there/f'{k:03}.jpg').write_bytes(files['JPEG'])
-    code = 'import sys; from maskdetect.cli import main; sys.exit(main(sys.argv[1:]))'
+    for k in range(400): (there/f'{k:03}.jpg').write_bytes(files['JPEG'])
+    code = ('import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background has it ignored\n'
+            'from maskdetect.cli import main; sys.exit(main(sys.argv[1:]))')
     p = subprocess.Popen([sys.executable, '-c', code, 'predict', '--model', str(model), '--json', '--csv', str(folder/'s.csv'), str(there)],
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     for _ in range(5): p.stdout.readline()
