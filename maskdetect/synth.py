@@ -931,10 +931,11 @@ def draw_mask(image:np.ndarray, # height x width x 3, uint8, RGB
     landmarks, # (5, 2) pixels: right eye, left eye, nose, right and left corner of the mouth, as the face detector gives them
     label:str, # with_mask or incorrect_mask
     seed=0, # the same seed, the same mask
-    wear:str='', # one of `WEARS`; empty for one that fits the label, chosen by the seed
+    wear:str='', # one of `WEARS`, not `ear`; empty for one that fits the label, chosen by the seed
 )->np.ndarray: # a copy of the picture
     "Draw a mask on the face in a photo"
     if label not in ('with_mask','incorrect_mask'): raise DataError(f'a mask is worn with the label with_mask or incorrect_mask, not {label!r}')
+    if wear not in ('',*WEARS[:4]): raise DataError(f'a mask on a photo cannot be worn {wear!r}: use one of {", ".join(WEARS[:4])}')
     rng,pose = np.random.default_rng(seed),_pose(np.asarray(landmarks, float).reshape(5,2))
     p = _wearer(rng, pose, image)
     m = _mask(rng, p, label)
@@ -970,9 +971,9 @@ def _masks_folder(folder):
     return folder
 
 def _keys(df, seed):
-    "A number for each face of a table that depends on nothing but the photo's name, the box and the seed"
+    "A number for each face of a table, from the seed, the photo's name with its last folders (`Train/WithMask/1.jpg`) and the box"
     boxes = df[['x0','y0','x1','y1']].to_numpy(float).round(2).tolist()
-    return [hashlib.sha256(f"{seed} {Path(p).parent.name}/{Path(p).name} {b}".encode()).hexdigest()[:16] for p,b in zip(df.path, boxes)]
+    return [hashlib.sha256(f"{seed} {'/'.join(Path(p).parts[-3:])} {b}".encode()).hexdigest()[:16] for p,b in zip(df.path, boxes)]
 
 def _noted(file):
     "What an earlier call has done: key -> box, or None; a line that was cut short goes"

@@ -455,6 +455,7 @@ def _with_masks(df, recipe):
     out = pd.concat([df, drawn[drawn.label.isin(recipe.labels or LABELS)]], ignore_index=True)
     text = out.columns.difference(['x0', 'y0', 'x1', 'y1', 'age'])
     return out.assign(**out[text].fillna(''))
+
 def _drawn(recipe):
     from maskdetect.synth import make_sample
     size = max(64, recipe.size)
