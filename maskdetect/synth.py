@@ -971,9 +971,9 @@ def _masks_folder(folder):
     return folder
 
 def _keys(df, seed):
-    "A number for each face of a table, from the seed, the photo's name with its last folders (`Train/WithMask/1.jpg`) and the box"
+    "A number for each face of a table, from the seed, the source, the photo's name with its last folders (`Train/WithMask/1.jpg`) and the box"
     boxes = df[['x0','y0','x1','y1']].to_numpy(float).round(2).tolist()
-    return [hashlib.sha256(f"{seed} {'/'.join(Path(p).parts[-3:])} {b}".encode()).hexdigest()[:16] for p,b in zip(df.path, boxes)]
+    return [hashlib.sha256(f"{seed} {s} {'/'.join(Path(p).parts[-3:])} {b}".encode()).hexdigest()[:16] for s,p,b in zip(df.source, df.path, boxes)]
 
 def _noted(file):
     "What an earlier call has done: key -> box, or None; a line that was cut short goes"
