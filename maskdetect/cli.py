@@ -90,8 +90,11 @@ def _evaluate(args):
     if args.out and not args.json: print(f"The report is in {args.out}/report.html")
 
 def _export(args):
+    need('matplotlib', 'train').use('Agg')
+    from maskdetect.data import load_table
     from maskdetect.export import export_again
-    for name,path in export_again(args.model, args.out).items(): print(f"{name:5} {path}")
+    faces = load_table(*args.int8) if args.int8 else None
+    for name,path in export_again(args.model, args.out, faces).items(): print(f"{name:5} {path}")
 
 # %% ../nbs/90_cli.ipynb #564416e0
 def _batches(items, n=64):
@@ -298,7 +301,8 @@ def _parser():
     _add(verbs, 'evaluate', _evaluate, 'measure a model file on photos', model, ('--data', dict(nargs='+', required=True, metavar='SOURCE', help='names of sources, folders or a CSV')), _label, _skip,
          ('--split', dict(default='test', help='train, valid, test or all (default: %(default)s)')), ('--out', dict(help='folder for a report')),
          ('--photos', dict(action='store_true', help='show the worst photos in the report')), _json)
-    _add(verbs, 'export', _export, 'write the .onnx and card of a trained .pkl', model, ('--out', dict(help='folder (default: beside the model)')))
+    _add(verbs, 'export', _export, 'write the .onnx and card of a trained .pkl', model, ('--out', dict(help='folder (default: beside the model)')),
+         ('--int8', dict(nargs='+', metavar='SOURCE', help='also write an .onnx that computes in 8 bits; faces of these sources, folders or CSVs set its ranges')))
     _add(verbs, 'predict', _predict, 'judge every face in pictures', ('pictures', dict(nargs='+', metavar='PICTURE', help="files, folders, patterns such as 'shots/*.jpg', URLs")),
          *which, ('--crops', dict(action='store_true', help='each picture is one cut face')), _json, ('--csv', dict(metavar='FILE', help='write a table, one row a face')),
          ('--out', dict(metavar='DIR', help='write copies with boxes and verdicts')), tiles,

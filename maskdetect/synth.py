@@ -808,7 +808,7 @@ def draw_faces(n:int, # how many
     "Draw `n` faces"
     specs = _specs_of(n, seed, labels)
     out = np.empty((n,size,size,3), np.uint8)
-    for i,s in enumerate(tqdm(specs, desc='drawing', disable=n<400, leave=False)): out[i] = _portrait(s, size)
+    for i,s in enumerate(tqdm(specs, desc='drawing', delay=2, leave=False)): out[i] = _portrait(s, size)
     return out, pd.DataFrame([_attrs(s) for s in specs])
 
 # %% ../nbs/02_synth.ipynb #0ebc6eab
@@ -855,7 +855,7 @@ def make_sample(folder, # made if it is not there
     try:
         _sample_start(folder, n, _sample_plan(seed, size, labels))
         todo = [i for i,o in enumerate(names) if not (folder/o).exists()]
-        for i in tqdm(todo, desc='drawing', disable=len(todo)<400, leave=False):
+        for i in tqdm(todo, desc='drawing', delay=2, leave=False):
             jpg = cv2.imencode('.jpg', _portrait(specs[i], size)[...,::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
             with atomic_path(folder/names[i]) as tmp: tmp.write_bytes(jpg)
     except OSError as e: raise DataError(f'{folder}: {e.strerror}; choose a folder that can be written') from e
