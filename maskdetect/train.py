@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['PRECISIONS', 'ARCHS', 'KEEP', 'HEADS', 'Recipe', 'recipes', 'pretrained_state', 'build_model', 'CPUBfloat16',
            'step_seconds', 'choose_precision', 'BalancedAccuracy', 'build_learner', 'plot_lr_find', 'find_lr',
-           'Distill', 'load_teacher', 'plot_curves', 'best_epoch', 'RunFolder', 'write_log', 'prepare_table',
-           'environment', 'Run', 'train', 'subset', 'split_accuracy', 'transfer_table']
+           'Distill', 'load_teacher', 'plot_curves', 'best_epoch', 'RunFolder', 'write_log', 'WeightAverage',
+           'prepare_table', 'environment', 'Run', 'train', 'subset', 'split_accuracy', 'transfer_table']
 
 # %% ../nbs/04_train.ipynb #04e95c90
 import copy, dataclasses, errno, json, math, os, platform, random, re, sys, tempfile, time
@@ -39,6 +39,7 @@ from fastai.vision.learner import add_head, create_body, default_split, model_me
 from fastcore.basics import IN_NOTEBOOK, patch
 from matplotlib.figure import Figure
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 from torchvision.models import get_model_weights
 
 from .augment import STRENGTHS, check_strengths, dataloaders, table_labels
@@ -50,7 +51,7 @@ from .data import add_groups, crops, drop_leaks, load_table, locate_faces, save_
 PRECISIONS = ('auto', 'float32', 'bf16', 'fp16')
 ARCHS = dict(resnet18=-2, resnet34=-2, resnet50=-2, mobilenet_v2=-1, mobilenet_v3_small=-2, mobilenet_v3_large=-2,
              efficientnet_b0=-2, densenet121=-1)  # name -> where torchvision's network is cut to take its head off
-KEEP = ('best', 'last')
+KEEP = ('best', 'last', 'average')
 HEADS = dict(fastai={}, linear=dict(concat_pool=False, lin_ftrs=[]))  # name -> arguments of fastai's `create_head`
 
 # %% ../nbs/04_train.ipynb #9584900a
@@ -77,7 +78,7 @@ class Recipe:
     epochs:int=5 # epochs with everything unfrozen
     lr:Any='auto' # highest learning rate, or auto for the finder's suggestion
     lr_mult:float=100. # how many times slower the first layers learn than the head once unfrozen (1: all alike)
-    keep:str='best' # the weights of which epoch are kept: the best one on the validation faces, or the last
+    keep:str='best' # the weights of which epoch are kept: the best one on the validation faces, the last, or the average over the last three quarters, see `WeightAverage`
     wd:float=0.01 # weight decay
     label_smoothing:float=0. # 0 to 1
     mixup:float=0. # alpha of fastai's MixUp, 0 for none
@@ -396,9 +397,10 @@ class RunFolder(Callback):
     def save(self):
         rows = self.state['rows']
         log = pd.DataFrame(rows)
-        if rows and (self.learn.recipe.keep == 'last' or best_epoch(log).epoch == rows[-1]['epoch']): _write(self.model.state_dict(), self.path/'best.pth')
+        mean = getattr(getattr(self.learn, 'weight_average', None), 'mean', None)
+        if rows and (self.learn.recipe.keep != 'best' or best_epoch(log).epoch == rows[-1]['epoch']): _write((mean.module if mean else self.model).state_dict(), self.path/'best.pth')
         opt = self.opt.state_dict()
-        _write({**self.state, 'model': self.model.state_dict(),
+        _write({**self.state, 'model': self.model.state_dict(), 'mean': mean.state_dict() if mean else None,
                 'opt': {'state': [_plain(o) for o in opt['state']], 'hypers': [_plain(o) for o in opt['hypers']]}}, self.path/'checkpoint.pth')
         write_log(self.path, log)
 
@@ -413,6 +415,30 @@ def write_log(path, log):
     if not len(log): return
     with atomic_path(path/'log.csv') as tmp: log.to_csv(tmp, index=False)
     with atomic_path(path/'curves.png') as tmp: plot_curves(log).savefig(tmp, dpi=100)
+
+# %% ../nbs/04_train.ipynb #235bf69c
+class WeightAverage(Callback):
+    "The mean of the weights after every step since epoch `start` of a run; it takes the model's place while it is validated"
+    order = 64
+    def __init__(self, start:int, # epochs of the run before the first step that counts
+                 state:dict|None=None): # of an interrupted run's mean
+        self.start,self.state,self.mean = start,state,None
+    def before_fit(self):
+        if self.state is None: return
+        self._begin()
+        self.mean.load_state_dict(self.state)
+        self.state = None
+    def _begin(self): self.mean = AveragedModel(self.model, use_buffers=True)
+    def after_batch(self):
+        if not self.training or self.run_folder.offset + self.epoch < self.start: return
+        if self.mean is None: self._begin()
+        self.mean.update_parameters(self.model)
+    def before_validate(self):
+        if self.mean is None: return
+        self.own = {k: v.clone() for k,v in self.model.state_dict().items()}
+        self.model.load_state_dict(self.mean.module.state_dict())
+    def after_validate(self):
+        if self.mean is not None: self.model.load_state_dict(self.own)
 
 # %% ../nbs/04_train.ipynb #cc93c5ce
 def prepare_table(recipe:Recipe,
@@ -491,20 +517,21 @@ class Run:
     def best(self): return best_epoch(self.log)
 
 # %% ../nbs/04_train.ipynb #5412b41e
-def _fit(learn, folder, recipe, done, opt):
-    "All phases that are not done yet; `opt` belongs to a phase that was cut short"
+def _fit(learn, folder, recipe, done, ck):
+    "All phases that are not done yet; the checkpoint `ck` may belong to a phase that was cut short"
     lr,offset = folder.state['lr'],0
     folder.n_total = sum(n for _,n in recipe.phases)
+    cbs = [folder] + ([WeightAverage(folder.n_total//4, ck and ck.get('mean'))] if recipe.keep == 'average' else [])
     for phase,n in recipe.phases:
         start = min(max(done - offset, 0), n)
         if start < n:
             learn.create_opt()
             learn.freeze() if phase == 'frozen' else learn.unfreeze()
-            if start: learn.opt.load_state_dict(to_device(opt, learn.dls.device))
+            if start: learn.opt.load_state_dict(to_device(ck['opt'], learn.dls.device))
             how = dict(lr_max=lr) if not recipe.pretrained else \
                   dict(lr_max=slice(lr), pct_start=.99) if phase == 'frozen' else dict(lr_max=slice(lr/2/recipe.lr_mult, lr/2), pct_start=.3, div=5.)
             folder.phase,folder.start,folder.offset = phase,start,offset
-            with learn.no_logging(): learn.fit_one_cycle(n, start_epoch=start, cbs=folder, **how)
+            with learn.no_logging(): learn.fit_one_cycle(n, start_epoch=start, cbs=cbs, **how)
         offset += n
 
 def _differences(old, new):
@@ -593,7 +620,7 @@ def _train(learn, recipe, df, leaks, path, key, ck):
         _start(learn, recipe, df, leaks, path, folder)
     done = len(state['rows'])
     if ck and done < total: print(f'{path}: going on after epoch {done} of {total}', flush=True)
-    try: _fit(learn, folder, recipe, done, ck and ck['opt'])
+    try: _fit(learn, folder, recipe, done, ck)
     except KeyboardInterrupt:
         print(f"\nstopped; {len(state['rows'])} of {total} epochs are saved in {path}: run the same again to go on", flush=True)
         raise
