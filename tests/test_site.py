@@ -1,5 +1,5 @@
 "The documentation site builds, holds together, and asks no other host for anything"
-import functools, http.server, os, re, shutil, subprocess, sys, threading, time
+import functools, http.server, os, re, shutil, subprocess, sys, threading
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -28,10 +28,9 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope='module')
 def site(tmp_path_factory):
-    out,start = tmp_path_factory.mktemp('site')/'html', time.monotonic()
-    made = subprocess.run([sys.executable, ROOT/'.ci'/'site', out], capture_output=True, text=True, timeout=180)
+    out = tmp_path_factory.mktemp('site')/'html'
+    made = subprocess.run([sys.executable, ROOT/'.ci'/'site', out], capture_output=True, text=True, timeout=300)  # some ten seconds on an idle machine
     assert made.returncode == 0, made.stderr
-    assert time.monotonic() - start < 60
     return out
 
 
