@@ -272,7 +272,7 @@ def _badge(out, label, x, y, r):
     cv2.polylines(out, mark, False, front, max(1, round(r/4)), cv2.LINE_AA)
 
 def _caption(out, label, text, x, y, u, h):
-    "Words on a plate whose left edge is at (x, y), moved into the picture"
+    "Words on a plate whose left edge is at (x, y), moved into the picture; the left edge that it got"
     _,back,front = STYLES[label]
     scale = .42*u
     w = cv2.getTextSize(text, _FONT, scale, max(1, round(u)))[0][0] + round(6*u)
@@ -280,6 +280,7 @@ def _caption(out, label, text, x, y, u, h):
     cv2.rectangle(out, (x, round(y)), (x+w, round(y+h)), (255, 255, 255), max(2, round(2*u)))
     cv2.rectangle(out, (x, round(y)), (x+w, round(y+h)), back, -1)
     cv2.putText(out, text, (x+round(3*u), round(y+h-4*u)), _FONT, scale, front, max(1, round(u)), cv2.LINE_AA)
+    return x
 
 # %% ../nbs/11_detect.ipynb #e5ffbc09
 def draw_verdicts(image, # height x width x 3, uint8, RGB; left as it is
@@ -297,9 +298,9 @@ def draw_verdicts(image, # height x width x 3, uint8, RGB; left as it is
         x0,y0,x1,y1 = face.box
         r,h = float(np.clip((y1-y0)*.16, 5*u, 13*u)),17*u
         text = str(captions[i]) if captions is not None else f"{STYLES[face.label][0]} {max(face.probs.values()):.0%}" if x1-x0 >= 45*u else ''
-        y = max(y0-h-3*u, 0)
-        if text: _caption(out, face.label, text.encode('ascii', 'replace').decode(), x0+2*r+2*u, y, u, h)
-        _badge(out, face.label, max(x0+r, r+2*u), max(y+h/2, r+2*u), r)
+        x,y = max(x0, 2*u),max(y0-h-3*u, 0)
+        if text: x = max(_caption(out, face.label, text.encode('ascii', 'replace').decode(), x+2*r+2*u, y, u, h) - 2*r-2*u, 2*u)  # the symbol goes where the words go
+        _badge(out, face.label, x+r, max(y+h/2, r+2*u), r)
     return out
 
 # %% ../nbs/11_detect.ipynb #1fe5dba0

@@ -462,7 +462,7 @@ def annotate(image, # RGB array
 _X264 = {'preset': 'superfast', 'crf': '23', 'tune': 'zerolatency', 'forced-idr': '1'}
 _CODECS = {'.mp4': ('libx264', _X264, dict(movflags='hybrid_fragmented')),
            '.mkv': ('libx264', _X264, dict(cluster_time_limit='1000')),
-           '.webm': ('libvpx', {'deadline': 'realtime', 'cpu-used': '8', 'crf': '20', 'b': '4M'}, dict(cluster_time_limit='1000'))}
+           '.webm': ('libvpx', {'deadline': 'realtime', 'cpu-used': '8', 'crf': '20', 'b': '4M', 'threads': '1'}, dict(cluster_time_limit='1000'))}
 RESERVE = 8 << 20  # bytes of disk that are left free, so that all files can be ended
 KEY_EVERY = 2  # seconds
 
