@@ -264,12 +264,12 @@ def _serve(args):
     from maskdetect.detect import FaceDetector
     from maskdetect.serve import Limits, serve
     limits = Limits(**{k.removeprefix('max_'): v for k,v in vars(args).items() if k.startswith('max_') and v is not None})
-    serve(args.host, args.port, model=args.model, detector=lambda: FaceDetector(tiles=args.tiles), engine=args.engine, api_key=args.api_key, cors=args.cors, limits=limits)
+    serve(args.host, args.port, model=args.model, detector=FaceDetector(tiles=args.tiles), engine=args.engine, api_key=args.api_key, cors=args.cors, limits=limits)
 
 def _demo(args):
     need('gradio', 'demo')
     from maskdetect.demo import demo
-    demo(args.model, args.threshold)
+    demo(args.model, args.threshold, port=args.port, host=args.host, share=args.share)
 
 # %% ../nbs/90_cli.ipynb #4faf71ba
 def _add(verbs, name, func, help, *options):
@@ -334,7 +334,8 @@ def _parser():
          ('--cors', dict(nargs='+', default=[], metavar='ORIGIN', help='other sites whose pages may call: https://example.org')),
          *((f'--max-{k}', dict(type=t, metavar='N', help=f'{text} (default: {value:,})')) for k,t,text,value in _limits))
     _add(verbs, 'demo', _demo, 'open a Gradio app to try pictures and clips', which[0],
-         ('--threshold', dict(type=float, metavar='P', help='say unsure below this probability (default: that of the model)')))
+         ('--threshold', dict(type=float, metavar='P', help='say unsure below this probability (default: that of the model)')), ('--host', dict(help='address to listen at (default: this machine only)')),
+         ('--port', dict(type=int, help='(default: the first free one from 7860)')), ('--share', dict(action='store_true', help="make it reachable from the internet for a while, through Gradio's servers")))
     _add(verbs, 'bench', _bench, 'measure how fast it is on this machine', *which, _json, ('--csv', dict(metavar='FILE', help='write a table')),
          ('--pkl', dict(help="the same model as .pkl, to compare with fastai's learn.predict (loading it runs its code)")))
     return p
