@@ -264,7 +264,8 @@ def _serve(args):
     from maskdetect.detect import FaceDetector
     from maskdetect.serve import Limits, serve
     limits = Limits(**{k.removeprefix('max_'): v for k,v in vars(args).items() if k.startswith('max_') and v is not None})
-    serve(args.host, args.port, model=args.model, detector=FaceDetector(tiles=args.tiles), engine=args.engine, api_key=args.api_key, cors=args.cors, limits=limits)
+    try: serve(args.host, args.port, model=args.model, detector=FaceDetector(tiles=args.tiles), engine=args.engine, api_key=args.api_key, cors=args.cors, limits=limits)
+    except KeyboardInterrupt: print("\nmaskdetect: stopped", file=sys.stderr); return 130
 
 def _demo(args):
     need('gradio', 'demo')

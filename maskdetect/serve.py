@@ -244,15 +244,17 @@ class _Metrics:
 
     def text(self): return prometheus.generate_latest(self.registry)
 
-# %% ../nbs/20_serve.ipynb #20e09cd0
+# %% ../nbs/20_serve.ipynb #4ac0ccf6
 class _Gate:
     "Who is let in"
     def __init__(self, limits, workers, key, cors):
         self.limits,self.workers,self.key,self.cors,self.taken,self.pace = limits,workers,(key or '').encode(),set(cors),0,.05
 
-    def fits(self, key): return not self.key or hmac.compare_digest(self.key, (key or '').encode())
+    def fits(self, key): return not self.key or hmac.compare_digest(self.key, key)
 
-    def has_key(self, headers): return self.fits(headers.get('x-api-key') or headers.get('authorization', '').removeprefix('Bearer ').strip())
+    def has_key(self, headers):
+        key = headers.get('x-api-key') or headers.get('authorization', '').removeprefix('Bearer ')
+        return self.fits(key.strip().encode('latin-1'))  # as the bytes came
 
     def check_key(self, headers):
         if not self.has_key(headers): raise HTTPException(401, "a key is needed: send it in the header X-API-Key", {'WWW-Authenticate': 'Bearer realm="maskdetect"'})
@@ -275,7 +277,7 @@ class _Gate:
         try: return await asyncio.wait_for(job, self.limits.seconds)
         except asyncio.TimeoutError: raise HTTPException(status, f"{what} took more than the limit of {self.limits.seconds:g} seconds") from None
 
-# %% ../nbs/20_serve.ipynb #3c22bda0
+# %% ../nbs/20_serve.ipynb #309c77d3
 class _Service:
     "The routes"
     def __init__(self, judge, key, cors):
@@ -331,7 +333,7 @@ class _Service:
         except asyncio.TimeoutError: return False
         try: key = json.loads(message.get('text') or '')['key']
         except (ValueError, TypeError, LookupError, RecursionError): return False
-        return isinstance(key, str) and self.gate.fits(key)
+        return isinstance(key, str) and self.gate.fits(key.encode(errors='replace'))
 
     async def _frame(self, data):
         "The answer to one frame; never an exception"
@@ -444,16 +446,16 @@ def create_app(model=None, # `MaskDetector`, `MaskClassifier`, model file, or No
     app.state.service = s
     return app
 
-# %% ../nbs/20_serve.ipynb #84395387
+# %% ../nbs/20_serve.ipynb #0cdb157c
 def _listen(host, port):
     "A socket at that address, or what is in the way"
+    if not 0 <= port <= 65535: raise MaskdetectError(f"{port} is no port; choose one from 1 to 65535")
     try:
         family,_,_,_,address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         sock = socket.socket(family)
         if os.name == 'posix': sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
         return sock
-    except OverflowError: raise MaskdetectError(f"{port} is no port; choose one from 1 to 65535") from None
     except OSError as e:
         if e.errno == errno.EADDRINUSE: raise MaskdetectError(f"port {port} of {host} is in use; stop what uses it, or choose another with --port") from None
         raise MaskdetectError(f"cannot listen at {host}, port {port} ({e.strerror})") from None
