@@ -168,7 +168,7 @@ class _Body:
             if not self.expects: await asyncio.wait_for(rest(), seconds)
         except (asyncio.TimeoutError, ClientDisconnect): pass
 
-# %% ../nbs/20_serve.ipynb #84e96873
+# %% ../nbs/20_serve.ipynb #bd00b0f2
 class _Form(MultiPartParser):
     spool_max_size = 1 << 40  # no picture touches the disk
 
@@ -196,7 +196,7 @@ async def _pictures(request, body, limits):
     read = _READERS.get(request.headers.get('content-type', '').partition(';')[0].strip().lower())
     if not read: raise HTTPException(415, "send a form (multipart/form-data) with a file named 'file', or JSON (application/json) with the picture as base64 in 'image'")
     pictures,many = await read(request, body)
-    if len(pictures) > limits.pictures: raise HTTPException(413, f"{len(pictures)} pictures are more than the limit of {limits.pictures} in a request")
+    if len(pictures) > limits.pictures: raise HTTPException(422, f"{len(pictures)} pictures are more than the limit of {limits.pictures} in a request")
     return pictures,many
 
 # %% ../nbs/20_serve.ipynb #76125a93
@@ -367,15 +367,15 @@ class _Service:
     async def openapi(self, request): return JSONResponse(self.api)
     async def page(self, request): return FileResponse(WEB/'index.html')
 
-# %% ../nbs/20_serve.ipynb #af2fb9fd
+# %% ../nbs/20_serve.ipynb #6320ef86
 def _obj(text='', **props): return dict(type='object', properties=props, required=list(props), **(dict(description=text) if text else {}))
 def _list(items, **more): return dict(type='array', items=items, **more)
 def _json(schema, **more): return {'application/json': dict(schema=schema, **more)}
 
 _NUMBER,_TEXT = dict(type='number'),dict(type='string')
 _ERROR = dict(description="", content=_json(dict(_obj(error=dict(type='string', description="one line that says what is wrong")))))
-_WHY = {'400': "Not a picture, a damaged one, or a damaged request", '401': "A key is needed", '408': "The request took too long to come", '413': "Too many bytes, pixels, faces or pictures",
-        '415': "Neither a form nor JSON", '422': "No picture in the request", '503': "Busy; `Retry-After` says when to come again", '504': "Not answered in time"}
+_WHY = {'400': "Not a picture, a damaged one, or a damaged request", '401': "A key is needed", '408': "The request took too long to come", '413': "Too many bytes, pixels or faces",
+        '415': "Neither a form nor JSON", '422': "No picture in the request, or too many", '503': "Busy; `Retry-After` says when to come again", '504': "Not answered in time"}
 _PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAgAAAAIAQAAAADsdIMmAAAAC0lEQVR42mNgwAYAABgAASrfzQ8AAAAASUVORK5CYII='  # a small white picture
 
 def _answers(schema, example, *errors):
@@ -533,7 +533,7 @@ class _Started:
     def __enter__(self): return self
     def __exit__(self, *_): self.process.terminate(); self.process.wait(20)
 
-# %% ../nbs/20_serve.ipynb #a2cf00ae
+# %% ../nbs/20_serve.ipynb #a76e1be1
 def _client(port, data, want, until, log):
     "Ask for one picture again and again, and look at the answers"
     body,conn = json.dumps(dict(image=base64.b64encode(data).decode())),None
@@ -573,7 +573,8 @@ def _load(clients, waiting, kill, seconds, detector):
         after,n = service.memory(),Counter(k for k,_ in log)
     ms = np.percentile([1e3*t for k,t in log if k == 'answers'] or [np.nan], [50, 95, 99]).round(1)
     return dict(clients=clients, waiting=waiting, killed=kill, seconds=seconds, answers=n['answers'], answers_s=round(n['answers']/seconds, 1), **dict(zip(('p50_ms', 'p95_ms', 'p99_ms'), ms.tolist())),
-                rejected=n['rejected'], dropped=n['dropped'], wrong=n['wrong'], errors=n['errors'], mb_quarter=round(before), mb_end=round(after), ready_s=ready and round(ready, 2))
+                rejected=n['rejected'], dropped=n['dropped'], wrong=n['wrong'], errors=n['errors'], mb_quarter=round(before), mb_end=round(after), ready_s=ready and round(ready, 2),
+                **(dict(load=round(os.getloadavg()[0], 1)) if hasattr(os, 'getloadavg') else {}))
 
 # %% ../nbs/20_serve.ipynb #e12c636b
 def measure_load(seconds:float=120, # for each run

@@ -1,12 +1,11 @@
 "The service: key, other sites, headers, limits, stream, nothing on the disk, and how it starts and stops"
-import asyncio, base64, io, json, os, signal, socket, subprocess, sys, time
+import asyncio, base64, json, os, signal, socket, subprocess, sys, time
 
 import cv2
 import pytest
 
 requests = pytest.importorskip('requests')
 serve = pytest.importorskip('maskdetect.serve', reason='the extra [serve] is not installed', exc_type=Exception)
-from PIL import Image
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -95,7 +94,7 @@ def test_figures(url, picture):
     (400, 'damaged form', dict(data=b'x', headers={'Content-Type': 'multipart/form-data; boundary=y'})), (400, 'damaged form', dict(data=b'x', headers={'Content-Type': 'multipart/form-data'})),
     (413, 'limit of 1 MB', dict(files=dict(file=bytes(5 << 20)))), (413, 'limit of 1 MB', dict(data=(bytes(1 << 16) for _ in range(40)), headers={'Content-Type': 'application/json'})),
     (413, 'pixels are more than the limit of 2,000,000', dict(files=dict(file=encoded(2000, 1500, 0)))), (413, '12 faces are more', dict(files=dict(file=encoded(1280, 720, 12)))),
-    (413, '4 pictures are more', dict(files=[('file', b'x')]*4)), (415, 'send a form', dict(data=b'x')), (415, 'send a form', dict(data=b'x', headers={'Content-Type': 'image/jpeg'})),
+    (422, '4 pictures are more', dict(files=[('file', b'x')]*4)), (415, 'send a form', dict(data=b'x')), (415, 'send a form', dict(data=b'x', headers={'Content-Type': 'image/jpeg'})),
     *((422, 'send {', dict(json=o)) for o in ({}, [], 5, dict(image=1), dict(images=[]), dict(images='x'), dict(images=[None]), dict(image='x', images=['x']))),
     (422, "named 'file'", dict(files=dict(photo=b'x'))), (422, "named 'file'", dict(files=dict(file=(None, 'a field'))))])
 def test_refused(url, status, words, request_):
@@ -237,8 +236,8 @@ def test_stream_when_busy(detector, picture):
 
 def test_nothing_is_written(detector, tmp_path):
     "Every file that Python opens to write while large pictures are sent in every way; what reaches the log"
-    code = f"""
-import asyncio, base64, io, json, logging, os, sys
+    code = """
+import asyncio, base64, json, logging, os, sys
 import cv2, numpy as np, requests
 from websockets.sync.client import connect
 from maskdetect.serve import create_app, serving
