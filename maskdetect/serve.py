@@ -502,13 +502,13 @@ def serving(app, # what `create_app` gives
         server.should_exit = True
         thread.join()
 
-# %% ../nbs/20_serve.ipynb #5d3a40ee
+# %% ../nbs/20_serve.ipynb #c78bec3e
 class _Started:
     "The service in a process of its own"
     def __init__(self, *options, port=0):
         with _listen('127.0.0.1', port) as sock: self.port = sock.getsockname()[1]
         code = 'from maskdetect.cli import main; raise SystemExit(main())'
-        self.command = [sys.executable, '-c', code, 'serve', '--port', str(self.port), *map(str, options)]
+        self.command = [sys.executable, '-c', code, 'serve', '--port', str(self.port), '--api-key', '', *map(str, options)]
         self.start()
 
     def start(self): # seconds until it is ready
