@@ -66,7 +66,7 @@ def film(detector, # `MaskDetector`
 
 # %% ../nbs/21_demo.ipynb #9316afaf
 def draw_clip(path, # .webm, .mkv or .mp4
-              seconds:float=6., fps:int=15):
+              seconds:float=4., fps:int=10):
     "A walk along drawn people"
     from maskdetect.video import VideoWriter
     image = open_source(WEB/'walk.jpg')[0]
@@ -75,7 +75,7 @@ def draw_clip(path, # .webm, .mkv or .mp4
     out = VideoWriter(path, fps)
     for i in range(round(seconds*fps)):
         x = round((w-side)*(.5 - .5*np.cos(np.pi*i/fps/seconds)))
-        out.frame(cv2.resize(image[:, x:x+side], (640, 360), interpolation=cv2.INTER_AREA), i/fps)
+        out.frame(cv2.resize(image[:, x:x+side], (480, 270), interpolation=cv2.INTER_AREA), i/fps)
     out.close()
     return str(path)
 
@@ -180,12 +180,13 @@ def app(model=None, # model file; a .pkl (loading it runs its code) also shows w
     "The page, not yet started"
     gr = need('gradio', 'demo')
     for module in ('av', 'trackers'): need(module, 'demo')
+    if threshold is not None and not 0 <= threshold <= 1: raise MaskdetectError(f"the threshold must be from 0 to 1, not {threshold}")
     detector = MaskDetector(model)
     learn = open_learner(detector.model.path) if detector.model.engine == 'torch' else None
     info,folder = detector.model.info,tempfile.TemporaryDirectory(prefix='maskdetect-')
     with gr.Blocks(title="maskdetect", analytics_enabled=False, delete_cache=(KEEP, KEEP)) as page:
         gr.Markdown("# maskdetect\nDoes everybody wear a mask, none, or one worn wrong? Try a picture, the webcam or a clip.")
-        slider = gr.Slider(.34, .99, info.threshold if threshold is None else threshold, step=.01, label="Threshold", info="Below this probability the verdict is “unsure”. (Clips are judged by vote.)")
+        slider = gr.Slider(0, .99, info.threshold if threshold is None else threshold, step=.01, label="Threshold", info="Below this probability the verdict is “unsure”. (Clips are judged by vote.)")
         with gr.Tab("Picture"): _picture_tab(gr, detector, learn, slider)
         with gr.Tab("Webcam"): _webcam_tab(gr, detector, slider)
         with gr.Tab("Video"): _video_tab(gr, detector, folder.name, seconds)
@@ -208,5 +209,5 @@ def demo(model=None, # see `app`
     try:
         page.launch(server_name=host, server_port=port, share=share, prevent_thread_lock=not wait, quiet=not wait, inline=False, theme=theme, footer_links=[], run_history=False, ssr_mode=False,
                     favicon_path=str(WEB/'icon.svg'), max_file_size='100mb', show_error=True)
-    except OSError as e: raise MaskdetectError(f"{e}".splitlines()[0]) from None
+    except OSError as e: raise MaskdetectError(f"port {port} is in use; choose another with --port" if port else ' '.join(str(e).split())) from None
     return page

@@ -72,7 +72,7 @@ export class Stream {
     } else if (answer.faces) {
       this.tries = 0;
       this.why = '';
-      this.on.state('live');
+      if (!this.paused) this.on.state('live');
       this.on.answer(answer, performance.now() - this.sent);
     } else return; // a greeting
     if (ws === this.ws && this.running) this.next(ws);
