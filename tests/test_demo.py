@@ -27,7 +27,7 @@ def chrome(browsers): return browsers()
 def page(chrome, url):
     "The open demo, which asks no other server for anything"
     hosts,page = set(),chrome.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(60_000)
     page.on('request', lambda r: hosts.add(r.url.split('/')[2]))
     page.goto(url)
     page.wait_for_selector('text=Drawn examples')
@@ -50,9 +50,9 @@ def test_picture(page):
     for label in ('with_mask', 'without_mask', 'incorrect_mask'):
         now,before = ((np.abs(o-STYLES[label][1]).max(-1) < 30).sum() for o in (marked, plain))
         assert now > before + 1000, label
-    page.wait_for_selector('#faces td:has-text("worn wrong"):visible')
-    page.fill('input[aria-label*="number input for Threshold" i]', '0.99')
-    page.press('input[aria-label*="number input for Threshold" i]', 'Enter')
+    page.fill('input[type=number]', '0.99')
+    page.press('input[type=number]', 'Enter')
+    page.dispatch_event('input[type=number]', 'blur')
     page.wait_for_selector('#words:has-text("unsure")')
     page.click('text=What the model looked at')
     page.wait_for_selector('text=maskdetect demo --model')
