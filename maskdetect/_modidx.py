@@ -504,6 +504,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'maskdetect.serve._Started.__enter__': ('serve.html#_started.__enter__', 'maskdetect/serve.py'),
                                   'maskdetect.serve._Started.__exit__': ('serve.html#_started.__exit__', 'maskdetect/serve.py'),
                                   'maskdetect.serve._Started.__init__': ('serve.html#_started.__init__', 'maskdetect/serve.py'),
+                                  'maskdetect.serve._Started.cpu': ('serve.html#_started.cpu', 'maskdetect/serve.py'),
                                   'maskdetect.serve._Started.get': ('serve.html#_started.get', 'maskdetect/serve.py'),
                                   'maskdetect.serve._Started.memory': ('serve.html#_started.memory', 'maskdetect/serve.py'),
                                   'maskdetect.serve._Started.restart': ('serve.html#_started.restart', 'maskdetect/serve.py'),
