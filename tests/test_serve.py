@@ -237,7 +237,7 @@ def test_stream_when_busy(detector, picture):
 def test_nothing_is_written(detector, tmp_path):
     "Every file that Python opens to write while large pictures are sent in every way; what reaches the log"
     code = """
-import asyncio, base64, json, logging, os, sys
+import asyncio, base64, io, json, logging, os, sys
 import cv2, numpy as np, requests
 from websockets.sync.client import connect
 from maskdetect.serve import create_app, serving
