@@ -261,6 +261,20 @@ def _said(result):
     files = '\n'.join(f"  {what:10} {path}" for what,path in result['files'].items())
     return f"\n{result['summary']}\n\nWhere everything is:\n{files}\n"
 
+# %% ../nbs/90_cli.ipynb #ba2b11e1
+def _serve(args):
+    for part in ('starlette', 'uvicorn', 'websockets', 'python_multipart', 'prometheus_client'): need(part, 'serve')
+    from maskdetect.detect import FaceDetector
+    from maskdetect.serve import Limits, serve
+    limits = Limits(**{k.removeprefix('max_'): v for k,v in vars(args).items() if k.startswith('max_') and v is not None})
+    try: serve(args.host, args.port, model=args.model, detector=FaceDetector(tiles=args.tiles), engine=args.engine, api_key=args.api_key, cors=args.cors, limits=limits)
+    except KeyboardInterrupt: print("\nmaskdetect: stopped", file=sys.stderr); return 130
+
+def _demo(args):
+    need('gradio', 'demo')
+    from maskdetect.demo import demo
+    demo(args.model, args.threshold, port=args.port, host=args.host, share=args.share)
+
 # %% ../nbs/90_cli.ipynb #4faf71ba
 def _add(verbs, name, func, help, *options):
     "A verb with its function and options; an option is (flags, keywords)"
@@ -276,6 +290,10 @@ _run = [('--data', dict(nargs='+', default=[], metavar='SOURCE', help='names of 
         ('--from-scratch', dict(action='store_true', help='start from random weights')),
         ('--weights', dict(metavar='FILE', help='start from the weights in this file')),
         ('--teacher', dict(metavar='PKL', help='learn from this trained model too (loading it runs its code)'))]
+
+_limits = (('mb', float, 'megabytes of a request or frame', 10), ('pixels', int, 'pixels of a picture', 25_000_000), ('faces', int, 'faces in a picture', 256),
+           ('pictures', int, 'pictures in a request', 16), ('seconds', float, 'seconds to answer a request', 10),
+           ('waiting', int, 'requests in work or waiting; the next is told to come again', 64))
 
 def _parser():
     from maskdetect import __version__
@@ -315,6 +333,14 @@ def _parser():
          ('--blur', dict(action='store_true', help='make the faces on these pictures unrecognisable')), ('--webhook', dict(metavar='URL', help='send each event there; $MASKDETECT_WEBHOOK_TOKEN goes along as bearer token')),
          ('--fps', dict(type=float, metavar='N', help='judge at most so many frames a second')), ('--seconds', dict(type=float, metavar='S', help='stop after so much video')),
          ('--patience', dict(type=float, default=60., metavar='S', help='give a camera up after so many seconds without a picture (default: %(default)g)')))
+    _add(verbs, 'serve', _serve, 'start the REST API and the page with the webcam', ('--host', dict(default='127.0.0.1', help='address to listen at; 0.0.0.0 lets other machines in (default: %(default)s)')),
+         ('--port', dict(type=int, default=8000, help='0 takes a free one (default: %(default)s)')), *which, tiles,
+         ('--api-key', dict(metavar='KEY', help='that clients must send; better given as $MASKDETECT_API_KEY, which other users of the machine cannot see')),
+         ('--cors', dict(nargs='+', default=[], metavar='ORIGIN', help='other sites whose pages may call: https://example.org')),
+         *((f'--max-{k}', dict(type=t, metavar='N', help=f'{text} (default: {value:,})')) for k,t,text,value in _limits))
+    _add(verbs, 'demo', _demo, 'open a Gradio app to try pictures and clips', which[0],
+         ('--threshold', dict(type=float, metavar='P', help='say unsure below this probability (default: that of the model)')), ('--host', dict(help='address to listen at (default: this machine only)')),
+         ('--port', dict(type=int, help='(default: the first free one from 7860)')), ('--share', dict(action='store_true', help="make it reachable from the internet for a while, through Gradio's servers")))
     _add(verbs, 'bench', _bench, 'measure how fast it is on this machine', *which, _json, ('--csv', dict(metavar='FILE', help='write a table')),
          ('--pkl', dict(help="the same model as .pkl, to compare with fastai's learn.predict (loading it runs its code)")))
     return p

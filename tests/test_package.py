@@ -107,7 +107,7 @@ print(json.dumps([len(faces), faces.to_dict(), [o for o in ('torch', 'fastai', '
 
 @pytest.mark.parametrize('args, extra', [*((o, 'train') for o in (['train', 'resnet34', '--data', 'x'], ['evaluate', 'm.onnx', '--data', 'x'], ['data', 'list'],
                                          ['quickstart'], ['export', 'm.pkl'], ['data', 'show', 'x'])),
-                                         (['video', 'x.mp4'], 'video'), (['predict', '--engine', 'openvino', 'x.jpg'], 'openvino')])
+                                         (['video', 'x.mp4'], 'video'), (['serve'], 'serve'), (['demo'], 'demo'), (['predict', '--engine', 'openvino', 'x.jpg'], 'openvino')])
 def test_missing_extra_is_named(bare, tmp_path, args, extra):
     (tmp_path/'m.pkl').write_bytes(b'x')
     p = subprocess.run([bare/'maskdetect', *args], cwd=tmp_path, capture_output=True, text=True)

@@ -1,0 +1,3 @@
+from maskdetect.demo import demo
+
+demo()

@@ -1,0 +1,315 @@
+"The service: key, other sites, headers, limits, stream, nothing on the disk, and how it starts and stops"
+import asyncio, base64, json, os, signal, socket, subprocess, sys, time
+
+import cv2
+import pytest
+
+requests = pytest.importorskip('requests')
+serve = pytest.importorskip('maskdetect.serve', reason='the extra [serve] is not installed', exc_type=Exception)
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from maskdetect.bench import frame
+from maskdetect.core import MaskdetectError
+from maskdetect.detect import MaskDetector
+from maskdetect.serve import Limits, create_app, serving
+
+MAIN = 'from maskdetect.cli import main; raise SystemExit(main())'
+
+
+def encoded(*args, kind='.jpg'): return cv2.imencode(kind, frame(*args))[1].tobytes()
+
+
+@pytest.fixture(scope='module')
+def detector():
+    try: return MaskDetector()
+    except MaskdetectError as e: pytest.skip(str(e))
+
+
+@pytest.fixture(scope='module')
+def picture(): return encoded(640, 480, 4)
+
+
+@pytest.fixture(scope='module')
+def url(detector):
+    "A service with small limits"
+    limits = Limits(mb=1, pixels=2_000_000, faces=8, pictures=3)
+    with serving(create_app(detector, api_key='', limits=limits)) as u: yield u
+
+
+@pytest.fixture(scope='module')
+def locked(detector):
+    with serving(create_app(detector, api_key='sécret', cors=['https://good.example'])) as u: yield u
+
+
+def post(url, *pictures, **kwargs): return requests.post(f'{url}/v1/predict', files=[('file', o) for o in pictures], timeout=30, **kwargs)
+
+
+# ---- answers
+
+def test_three_ways_give_one_answer(url, detector, picture):
+    want = [f.to_dict() for f in detector.predict(picture)]
+    text = base64.b64encode(picture).decode()
+    wrapped = '\n'.join(text[i:i+76] for i in range(0, len(text), 76))  # as the program base64 does
+    assert len(want) == 4
+    said = [post(url, picture), *(requests.post(f'{url}/v1/predict', json=dict(image=o)) for o in (text, wrapped, 'data:image/jpeg;base64,' + text))]
+    for r in said:
+        d = r.json()
+        assert r.status_code == 200 and d['faces'] == want and (d['width'], d['height']) == (640, 480) and d['model']['labels'] == detector.model.labels
+        assert d['ms']['total'] >= d['ms']['detect'] > 0 and len(d['model']['digest']) == 12
+
+
+def test_many(url, picture):
+    other = encoded(320, 240, 1)
+    r = post(url, picture, b'no picture', other).json()['results']
+    assert [len(o.get('faces', [])) for o in r] == [4, 0, 1] and list(r[1]) == ['error'] and r[2]['width'] == 320
+    r = requests.post(f'{url}/v1/predict', json=dict(images=[base64.b64encode(other).decode()])).json()
+    assert list(r) == ['results'] and len(r['results']) == 1
+
+
+def test_an_empty_room_is_an_answer(url): assert post(url, encoded(320, 240, 0)).json()['faces'] == []
+
+
+def test_about_the_model(url, detector):
+    d = requests.get(f'{url}/v1/model').json()
+    assert d['threshold'] == detector.model.info.threshold and d['size'] == detector.model.size and d['limits']['faces'] == 8
+    assert requests.get(f'{url}/healthz').json() == dict(status='alive') and requests.get(f'{url}/readyz').status_code == 200
+
+
+def test_figures(url, picture):
+    def value(name):
+        lines = [o for o in requests.get(f'{url}/metrics').text.splitlines() if o.startswith(name)]
+        return sum(float(o.split()[-1]) for o in lines)
+    names = 'maskdetect_faces_total', 'maskdetect_requests_total{route="/v1/predict",status="200"}', 'maskdetect_request_seconds_count{route="/v1/predict"}'
+    before = [value(o) for o in names]
+    post(url, picture)
+    assert [value(o) - b for o,b in zip(names, before)] == [4, 1, 1] and value('maskdetect_waiting') == 0
+
+
+# ---- refusals
+
+@pytest.mark.parametrize('status, words, request_', [
+    (400, 'not a picture', dict(files=dict(file=b'GIF8'))), (400, 'damaged', dict(files=dict(file=encoded(640, 480, 1)[:4000]))), (400, 'base64', dict(json=dict(image='é'))),
+    (400, 'empty', dict(json=dict(image=''))), (400, 'no JSON', dict(data=b'\xff', headers={'Content-Type': 'application/json'})), (400, 'no JSON', dict(data=b'['*100_000, headers={'Content-Type': 'application/json'})),
+    (400, 'damaged form', dict(data=b'x', headers={'Content-Type': 'multipart/form-data; boundary=y'})), (400, 'damaged form', dict(data=b'x', headers={'Content-Type': 'multipart/form-data'})),
+    (413, 'limit of 1 MB', dict(files=dict(file=bytes(5 << 20)))), (413, 'limit of 1 MB', dict(data=(bytes(1 << 16) for _ in range(40)), headers={'Content-Type': 'application/json'})),
+    (413, 'pixels are more than the limit of 2,000,000', dict(files=dict(file=encoded(2000, 1500, 0)))), (413, '12 faces are more', dict(files=dict(file=encoded(1280, 720, 12)))),
+    (422, '4 pictures are more', dict(files=[('file', b'x')]*4)), (415, 'send a form', dict(data=b'x')), (415, 'send a form', dict(data=b'x', headers={'Content-Type': 'image/jpeg'})),
+    *((422, 'send {', dict(json=o)) for o in ({}, [], 5, dict(image=1), dict(images=[]), dict(images='x'), dict(images=[None]), dict(image='x', images=['x']))),
+    (422, "named 'file'", dict(files=dict(photo=b'x'))), (422, "named 'file'", dict(files=dict(file=(None, 'a field'))))])
+def test_refused(url, status, words, request_):
+    r = requests.post(f'{url}/v1/predict', timeout=30, **request_)
+    assert (r.status_code, list(r.json())) == (status, ['error']) and words in r.json()['error'] and '\n' not in r.json()['error'], r.text
+
+
+def test_other_routes(url):
+    for r,status in ((requests.get(f'{url}/v1/predict'), 405), (requests.get(f'{url}/none'), 404), (requests.get(f'{url}/docs'), 404), (requests.get(f'{url}/static/../serve.py'), 404), (requests.get(f'{url}/static/%2e%2e/serve.py'), 404)):
+        assert r.status_code == status and list(r.json()) == ['error']
+
+
+def test_slow_sender_and_slow_answer(detector, picture):
+    "408 and 504; then it goes on as before"
+    with serving(create_app(detector, api_key='', limits=Limits(seconds=.5))) as u:
+        host,port = u.removeprefix('http://').split(':')
+        with socket.create_connection((host, int(port))) as s:
+            s.sendall(b'POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{')
+            assert b' 408 ' in s.recv(4096)
+        assert requests.get(f'{u}/readyz').status_code == 200
+
+    class Slow:
+        model,detector_ = detector.model,detector.detector
+        def detect(self, image): time.sleep(1); return self.detector_.detect(image)
+    with serving(create_app(MaskDetector(detector.model, Slow()), api_key='', limits=Limits(seconds=.3))) as u:
+        r = post(u, picture)
+        assert r.status_code == 504 and 'limit of 0.3 seconds' in r.json()['error']
+
+
+def test_a_bug_is_one_line(detector, picture):
+    class Broken:
+        def detect(self, image): raise ZeroDivisionError
+    app = create_app(MaskDetector(detector.model, Broken()), api_key='')
+    with serving(app) as u:
+        r = post(u, picture)
+        assert r.status_code == 500 and list(r.json()) == ['error'] and 'X-Content-Type-Options' in r.headers and 'Traceback' not in r.text
+        assert app.state.service.gate.taken == 0
+
+
+# ---- who may
+
+def test_headers(url, picture):
+    for r in (requests.get(f'{url}/'), post(url, picture), requests.get(f'{url}/none')):
+        h = r.headers
+        assert "default-src 'self'" in h['Content-Security-Policy'] and "frame-ancestors 'none'" in h['Content-Security-Policy'] and 'unsafe' not in h['Content-Security-Policy']
+        assert (h['X-Content-Type-Options'], h['Referrer-Policy']) == ('nosniff', 'no-referrer') and 'camera=(self)' in h['Permissions-Policy'] and 'server' not in h
+        assert 'Access-Control-Allow-Origin' not in h
+
+
+def test_key(locked, picture):
+    for headers in ({}, {'X-API-Key': 'secret'}, {'Authorization': 'Bearer '}, {'X-API-Key': b'\xff'}):
+        for r in (post(locked, picture, headers=headers), requests.get(f'{locked}/v1/model', headers=headers), requests.get(f'{locked}/metrics', headers=headers)):
+            assert r.status_code == 401 and 'Bearer' in r.headers['WWW-Authenticate'] and 'X-API-Key' in r.json()['error']
+    for headers in ({'X-API-Key': 'sécret'.encode()}, {'Authorization': 'Bearer sécret'.encode()}): assert post(locked, picture, headers=headers).status_code == 200
+    for path in ('/', '/healthz', '/readyz', '/openapi.json'): assert requests.get(locked + path).status_code == 200
+    assert post(locked, bytes(5 << 20)).status_code == 401  # whoever has no key may send as much as he likes, and be told
+
+
+def test_key_from_the_environment(detector, monkeypatch):
+    monkeypatch.setenv('MASKDETECT_API_KEY', 'k')
+    assert create_app(detector).state.service.gate.key == b'k' and create_app(detector, api_key='').state.service.gate.key == b''
+
+
+def test_cors(url, locked):
+    ask = {'Origin': 'https://good.example', 'Access-Control-Request-Method': 'POST', 'Access-Control-Request-Headers': 'X-API-Key'}
+    r = requests.options(f'{locked}/v1/predict', headers=ask)
+    assert r.status_code == 200 and r.headers['Access-Control-Allow-Origin'] == 'https://good.example'
+    for u,headers in ((url, ask), (locked, ask | dict(Origin='https://evil.example'))):
+        assert 'Access-Control-Allow-Origin' not in requests.options(f'{u}/v1/predict', headers=headers).headers
+
+
+# ---- the stream
+
+def ws(url, talk, **kwargs):
+    async def go():
+        async with connect(url.replace('http', 'ws') + '/v1/stream', **kwargs) as c: return await asyncio.wait_for(talk(c), 30)
+    return asyncio.run(go())
+
+
+def test_stream(url, picture):
+    "Answers in order, each with its number; what is no picture is said so, and the stream goes on"
+    sent = [picture, b'junk', encoded(320, 240, 1), b'', encoded(2000, 1500, 0), encoded(400, 300, 1, kind='.png'), encoded(400, 300, 1, kind='.webp')]
+    async def talk(c):
+        for o in sent: await c.send(o)  # all at once
+        return [json.loads(await c.recv()) for _ in sent]
+    said = ws(url, talk)
+    assert [d['frame'] for d in said] == list(range(7)) and [len(d.get('faces', 'x')) for d in said] == [4, 1, 1, 1, 1, 1, 1]
+    assert [('error' in d) for d in said] == [False, True, False, True, True, False, False] and said[2]['width'] == 320 and 'pixels' in said[4]['error']
+
+
+def test_stream_refuses_what_is_too_large(url):
+    async def talk(c):
+        await c.send(bytes(2 << 20))
+        await c.recv()
+    with pytest.raises(ConnectionClosed) as e: ws(url, talk, max_size=None)
+    assert e.value.rcvd.code == 1009
+
+
+def test_stream_with_key(locked, picture):
+    async def answer(c, first): await c.send(first); return json.loads(await c.recv())
+    async def right(c): await c.send(json.dumps(dict(key='sécret'))); return await answer(c, picture)
+    assert len(ws(locked, right)['faces']) == 4
+    assert len(ws(locked, lambda c: answer(c, picture), additional_headers={'Authorization': 'Bearer s\u00c3\u00a9cret'})['faces']) == 4
+    for first in (picture, 'x', '{}', '[]', '{"key": "wrong"}', '{"key": 1}', '['*100_000):
+        async def wrong(c):
+            d = await answer(c, first)
+            with pytest.raises(ConnectionClosed): await c.recv()
+            return d,c.close_code
+        d,code = ws(locked, wrong)
+        assert list(d) == ['error'] and code == 1008
+
+
+def test_stream_and_other_sites(url, locked):
+    async def nothing(c): return True
+    assert ws(url, nothing) and ws(url, nothing, origin=url) and ws(locked, nothing, origin='https://good.example')
+    for u,origin in ((url, 'https://evil.example'), (url, 'null'), (locked, 'https://good.example.evil.example'), (locked, 'http://good.example')):
+        with pytest.raises(InvalidStatus): ws(u, nothing, origin=origin)
+
+
+def test_stream_when_busy(detector, picture):
+    class Slow:
+        def detect(self, image): time.sleep(.5); return detector.detector.detect(image)
+    with serving(create_app(MaskDetector(detector.model, Slow()), api_key='', limits=Limits(waiting=1))) as u:
+        async def both():
+            async with connect(u.replace('http', 'ws') + '/v1/stream') as a, connect(u.replace('http', 'ws') + '/v1/stream') as b:
+                await a.send(picture)
+                await asyncio.sleep(.1)
+                start = time.monotonic()
+                await b.send(picture)
+                busy = json.loads(await b.recv())
+                assert busy == dict(error='busy', retry_after=1, frame=0) and time.monotonic() - start < .3
+                assert len(json.loads(await a.recv())['faces']) == 4
+                await b.send(picture)
+                assert json.loads(await b.recv())['frame'] == 1
+        asyncio.run(both())
+
+
+# ---- nothing stays
+
+def test_nothing_is_written(detector, tmp_path):
+    "Every file that Python opens to write while large pictures are sent in every way; what reaches the log"
+    code = """
+import asyncio, base64, io, json, logging, os, sys
+import cv2, numpy as np, requests
+from websockets.sync.client import connect
+from maskdetect.serve import create_app, serving
+noise = np.random.default_rng(0).integers(0, 255, (1300, 1300, 3), np.uint8)
+data = cv2.imencode('.png', noise)[1].tobytes()
+assert len(data) > 4 << 20
+log = io.StringIO()
+logging.basicConfig(stream=log, level=logging.INFO)
+for name in ('urllib3', 'websockets.client'): logging.getLogger(name).disabled = True
+written = []
+def watch(event, args):
+    if event == 'open' and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT): written.append(str(args[0]))
+with serving(create_app(api_key='')) as url:
+    requests.get(url + '/readyz')
+    sys.addaudithook(watch)
+    text = base64.b64encode(data).decode()
+    assert requests.post(url + '/v1/predict', files=dict(file=('my-name.png', data))).status_code == 200
+    assert requests.post(url + '/v1/predict', json=dict(image=text)).status_code == 200
+    assert requests.post(url + '/v1/predict', files=[('file', data[:3000]), ('file', b'x')]).status_code == 200
+    with connect(url.replace('http', 'ws') + '/v1/stream') as ws:
+        ws.send(data); assert 'faces' in ws.recv()
+        ws.send(data[:5000]); assert 'error' in ws.recv()
+print(json.dumps([[o for o in written if o != os.devnull], log.getvalue()]))
+"""
+    done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    written, log = json.loads(done.stdout)
+    assert not written and not list(tmp_path.iterdir())
+    assert 'my-name' not in log and len(log) < 2000, log
+
+
+# ---- start and stop
+
+def started(*args, env=None):
+    p = subprocess.Popen([sys.executable, '-c', MAIN, 'serve', '--port', '0', *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **(env or {})})
+    lines = [p.stdout.readline(), p.stdout.readline()]
+    return p,next((w for w in lines[1].split() if w.startswith('http')), None)
+
+
+@pytest.mark.parametrize('how', [signal.SIGTERM, signal.SIGINT])
+def test_stops_when_the_work_is_done(detector, how):
+    "A request that is in work is answered; then it goes, without a traceback"
+    import threading
+    p,url = started()
+    for _ in range(100):
+        try: requests.get(url); break
+        except OSError: time.sleep(.05)
+    said = []
+    many = [('file', encoded(1280, 720, 4))]*12
+    t = threading.Thread(target=lambda: said.append(requests.post(f'{url}/v1/predict', files=many).json()))
+    t.start()
+    time.sleep(.15)
+    p.send_signal(how)
+    t.join()
+    out,err = p.communicate(timeout=20)
+    assert len(said[0]['results']) == 12 and 'Traceback' not in err and len(err.strip().splitlines()) <= 1, err
+    assert p.returncode in (0, 130, -how)
+
+
+def test_lines_on_the_terminal(detector):
+    "Each trouble is one line"
+    with socket.create_server(('127.0.0.1', 0)) as s:
+        for args,words in (([str(s.getsockname()[1])], 'in use'), (['70000'], 'no port'), (['0', '--host', 'no.such.host.invalid'], 'cannot listen'), (['0', '--model', 'none.onnx'], 'no such model'),
+                           (['0', '--max-waiting', '0'], 'waiting must be more')):
+            p = subprocess.run([sys.executable, '-c', MAIN, 'serve', '--port', *args], capture_output=True, text=True, timeout=60)
+            assert p.returncode == 1 and len(p.stderr.splitlines()) == 1 and words in p.stderr and not p.stdout, p.stderr
+    for env,lines in (({}, 1), (dict(MASKDETECT_API_KEY='k'), 0)):
+        p,url = started('--host', '0.0.0.0', env=env)
+        p.terminate()
+        assert len(p.communicate(timeout=20)[1].splitlines()) == lines
+
+
+def test_light():
+    code = "import sys, maskdetect.serve; print([o for o in ('torch', 'fastai', 'pandas', 'matplotlib', 'gradio', 'fastapi', 'pydantic') if o in sys.modules])"
+    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout.strip() == '[]'
