@@ -56,6 +56,10 @@ def _data_check(args):
     print(json.dumps(report.to_dict(), indent=1, default=str) if args.json else report)
     return 0 if report.ok else 1
 
+def _data_write(args):
+    from maskdetect.data import load_table, write_wobot
+    print(write_wobot(load_table(*args.names), args.out))
+
 def _data_show(args):
     need('matplotlib', 'train').use('Agg')
     from maskdetect.data import show
@@ -289,6 +293,8 @@ def _parser():
     _add(data, 'check', _data_check, 'look for damaged, duplicate and leaking photos', where, _label, _json)
     _add(data, 'show', _data_show, 'make a picture of some photos of each label', where, _label,
          ('--out', dict(default='faces.png', help='picture to write (default: %(default)s)')))
+    _add(data, 'write', _data_write, 'write annotated scenes out in the layout of the Wobot set', ('names', dict(nargs='+', help='names of sources or folders')),
+         ('--out', dict(required=True, help='folder to put them in')))
     _add(verbs, 'train', _train, 'train a recipe, measure it and export it', ('recipe', dict(help='a name such as resnet34, or a YAML file')), *_run,
          ('--out', dict(help='run folder (default: runs/RECIPE)')), ('--restart', dict(action='store_true', help='forget what an earlier run did')), _json)
     model = ('model', dict(help='.onnx, or .pkl (loading a pickle runs its code)'))
