@@ -92,8 +92,8 @@ class Reading:
     def add(self, path, found, box=None, **more):
         "One face; `found` is its label as the source spells it"
         if (label := self.label(found)) is None: return
-        self.rows.append(dict(path=str(path), **dict(zip(('x0', 'y0', 'x1', 'y1'), box if box is not None else [np.nan]*4)),
-                              label=label, source=self.source, **more))
+        box = dict(zip(('x0', 'y0', 'x1', 'y1'), box if box is not None else [np.nan]*4))
+        self.rows.append(dict(dict(path=str(path), **box, label=label, source=self.source), **more))
 
     def trouble(self, file, why): self.bad.setdefault(str(file), str(why))
 
