@@ -776,7 +776,7 @@ def compare(paths, # .onnx files that maskdetect wrote
     rows = []
     for path,m in models.items():
         report,i = evaluate(m, table), m.info
-        known = dict(model=path.parent.name if path.stem == 'model' else path.stem, recipe=i.recipe, arch=i.arch, size=i.size, labels=len(i.labels), trained_on=', '.join(o['name'] for o in i.trained_on),
+        known = dict(model=(path.parent.name if path.stem == 'model' else '') or path.stem, recipe=i.recipe, arch=i.arch, size=i.size, labels=len(i.labels), trained_on=', '.join(o['name'] for o in i.trained_on),
                      parameters=_count_parameters(path), mb=path.stat().st_size/2**20, ms=min(times[path]))
         for s in [*sorted(set(table['source'])), 'all']:
             k = (report.table['source'] == s).to_numpy() | (s == 'all')
