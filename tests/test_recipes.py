@@ -1,5 +1,5 @@
 "Every recipe goes from photos to an .onnx in one command, and pictures and films take any of these."
-import json
+import json, logging
 
 import pytest
 
@@ -30,6 +30,7 @@ def test_from_photos_to_verdicts(drawn, recipe, capsys, monkeypatch):
     import torch
     from maskdetect.cli import main
     torch.set_num_threads(1)
+    monkeypatch.setattr(logging.getLogger('torch.__trace'), 'disabled', True)  # thousands of records an export
     monkeypatch.chdir(drawn)
     monkeypatch.setenv('MASKDETECT_CACHE', str(drawn/'cache'))
     train = ['train', recipe, '--data', 'faces', *RECIPES[recipe], 'size=48', 'epochs=1', 'bs=16', 'detect=false', 'precision=float32', '--json', '--out', f'runs/{recipe}']
