@@ -148,8 +148,9 @@ class CropDL(TfmdDL):
             yield (read.batch(read.crops[rows]), *y)
 
 # %% ../nbs/03_augment.ipynb #67084af1
-def stats(gray:bool=False)->tuple: # mean, std: lists of three, or of one for grey
-    "How pictures are normalised"
+def stats(gray:bool=False, normalize:bool=True)->tuple: # mean, std: lists of three, or of one for grey
+    "How pictures are normalised; without, they stay between 0 and 1"
+    if not normalize: return [0.]*(1 if gray else 3), [1.]*(1 if gray else 3)
     return ([0.459], [0.226]) if gray else (list(imagenet_stats[0]), list(imagenet_stats[1]))
 
 # %% ../nbs/03_augment.ipynb #cfd4aa10
@@ -177,6 +178,7 @@ def dataloaders(df, # face table with its `split` filled
                 seed:int=0, # of the order of the training rows
                 labels=None, # the labels to learn, else those found
                 samples:int=0, # training faces an epoch, see `draw_weights`; 0 takes each once
+                normalize:bool=True, # see `stats`
                 **kwargs # passed to fastai's `dataloaders`, such as `device`, `num_workers`
                )->DataLoaders:
     "Batches of augmented training crops and plain validation crops"
@@ -187,7 +189,7 @@ def dataloaders(df, # face table with its `split` filled
         if not rows: raise DataError(f"the table has no {name} rows with the labels {', '.join(vocab)}; fill its splits with maskdetect.data.split_table")
     reader = CropReader(size, margin, gray, crops(df, size, margin, gray))
     dsets = Datasets(list(range(len(df))), [[reader], [RowLabel(df.label.tolist()), Categorize(vocab, sort=False)]], splits=splits)
-    tfms = [IntToFloatTensor(), *augmentations(strengths), Normalize.from_stats(*stats(gray))]
+    tfms = [IntToFloatTensor(), *augmentations(strengths), Normalize.from_stats(*stats(gray, normalize))]
     dls = dsets.dataloaders(bs=min(bs, len(splits[0])), val_bs=2*bs, after_batch=tfms, dl_type=CropDL,
                             **{'num_workers': 0, 'device': default_device(), **kwargs})
     dls.train.rng = random.Random(seed)

@@ -56,6 +56,10 @@ def _data_check(args):
     print(json.dumps(report.to_dict(), indent=1, default=str) if args.json else report)
     return 0 if report.ok else 1
 
+def _data_write(args):
+    from maskdetect.data import load_table, write_wobot
+    print(write_wobot(load_table(*args.names), args.out))
+
 def _data_show(args):
     need('matplotlib', 'train').use('Agg')
     from maskdetect.data import show
@@ -71,23 +75,57 @@ def _table(args, split='all'):
     if not len(chosen): raise DataError(f"no face is in the split {split!r}; use --split all, or one of {sorted(set(table.split) - {''})}")
     return chosen.reset_index(drop=True)
 
+def _fetch(recipe):
+    "Download what a recipe learns from, unless it is here"
+    from maskdetect.data import SOURCES, get
+    for name in recipe.data:
+        if name in SOURCES: get(name)
+    return recipe
+
 def _train(args):
     need('matplotlib', 'train').use('Agg')
+    if args.demo: need('gradio', 'demo')  # before the training, not after it
     from maskdetect.export import finish
     from maskdetect.train import train
-    run = train(_recipe(args, args.recipe), out=args.out, resume=not args.restart, labels=_pairs(args.label), skip_damaged=args.skip_damaged)
+    run = train(_fetch(_recipe(args, args.recipe)), out=args.out, resume=not args.restart, labels=_pairs(args.label), skip_damaged=args.skip_damaged)
     result = finish(run, args.command)
     print(json.dumps(result, indent=1) if args.json else _said(result))
+    if args.demo:
+        from maskdetect.demo import demo
+        demo(model=result['files']['onnx'])
+
+def _tune(args):
+    need('matplotlib', 'train').use('Agg')
+    need('optuna', 'tune')
+    from maskdetect.data import save_results
+    from maskdetect.train import tune
+    recipe = _fetch(_recipe(args, args.recipe))
+    out = Path(args.out or f'runs/{recipe.name}-tune')
+    found = tune(recipe, args.trials, args.epochs, out)
+    save_results(out/'trials.csv', found.to_dict('records'), recipe=recipe.name, seed=recipe.seed, command=args.command)
+    print(f"{found.drop(columns=['seconds', 'epochs']).to_string(index=False, float_format='{:.4g}'.format)}\n\nThe table is in {out/'trials.csv'}")
 
 def _evaluate(args):
     need('matplotlib', 'train').use('Agg')
     from maskdetect.classify import MaskClassifier
     from maskdetect.interpret import evaluate
-    report = evaluate(MaskClassifier.load(args.model), _table(args, args.split))
-    report.name = f"{Path(args.model).name} on {', '.join(args.data)} ({args.split})"
+    if args.csv or len(args.model) > 1: return _compare(args)
+    report = evaluate(MaskClassifier.load(args.model[0]), _table(args, args.split))
+    report.name = f"{Path(args.model[0]).name} on {', '.join(args.data)} ({args.split})"
     if args.out: report.save(args.out, photos=args.photos)
     print(json.dumps(report.to_dict(), indent=1) if args.json else report)
     if args.out and not args.json: print(f"The report is in {args.out}/report.html")
+
+def _compare(args):
+    "Several models on the same faces"
+    from maskdetect.data import save_results, table_digest
+    from maskdetect.interpret import compare
+    if args.out: raise MaskdetectError("--out makes the report of one model; for a table of several give --csv")
+    table = _table(args, args.split)
+    rows = compare(args.model, table)
+    if args.csv: save_results(args.csv, rows.to_dict('records'), split=args.split, data=table_digest(table), command=args.command)
+    if args.json: return print(json.dumps(rows.astype(object).where(rows.notna(), None).to_dict('records'), indent=1))
+    print(rows.pivot(index='source', columns='model', values='balanced_accuracy').round(4).to_string())
 
 def _export(args):
     need('matplotlib', 'train').use('Agg')
@@ -291,10 +329,6 @@ _run = [('--data', dict(nargs='+', default=[], metavar='SOURCE', help='names of 
         ('--weights', dict(metavar='FILE', help='start from the weights in this file')),
         ('--teacher', dict(metavar='PKL', help='learn from this trained model too (loading it runs its code)'))]
 
-_limits = (('mb', float, 'megabytes of a request or frame', 10), ('pixels', int, 'pixels of a picture', 25_000_000), ('faces', int, 'faces in a picture', 256),
-           ('pictures', int, 'pictures in a request', 16), ('seconds', float, 'seconds to answer a request', 10),
-           ('waiting', int, 'requests in work or waiting; the next is told to come again', 64))
-
 def _parser():
     from maskdetect import __version__
     p = argparse.ArgumentParser(prog='maskdetect', description='Tells whether a face wears a mask, wears none, or wears it wrong.')
@@ -310,15 +344,21 @@ def _parser():
     _add(data, 'check', _data_check, 'look for damaged, duplicate and leaking photos', where, _label, _json)
     _add(data, 'show', _data_show, 'make a picture of some photos of each label', where, _label,
          ('--out', dict(default='faces.png', help='picture to write (default: %(default)s)')))
+    _add(data, 'write', _data_write, 'write annotated scenes out in the layout of the Wobot set', ('names', dict(nargs='+', help='names of sources or folders')),
+         ('--out', dict(required=True, help='folder to put them in')))
     _add(verbs, 'train', _train, 'train a recipe, measure it and export it', ('recipe', dict(help='a name such as resnet34, or a YAML file')), *_run,
-         ('--out', dict(help='run folder (default: runs/RECIPE)')), ('--restart', dict(action='store_true', help='forget what an earlier run did')), _json)
+         ('--out', dict(help='run folder (default: runs/RECIPE)')), ('--restart', dict(action='store_true', help='forget what an earlier run did')),
+         ('--demo', dict(action='store_true', help='then open a page to try the model on')), _json)
+    _add(verbs, 'tune', _tune, 'search for better settings of a recipe', ('recipe', dict(help='a name such as cnn128, or a YAML file')), *_run,
+         ('--trials', dict(type=int, default=12, help='how many settings to try (default: %(default)s)')), ('--epochs', dict(type=int, default=5, help='how long to train each (default: %(default)s)')),
+         ('--out', dict(help='folder (default: runs/RECIPE-tune)')))
     model = ('model', dict(help='.onnx, or .pkl (loading a pickle runs its code)'))
     which = [('--model', dict(help='.onnx, or .pkl (loading a pickle runs its code); default: $MASKDETECT_MODEL, else the shipped model')),
              ('--engine', dict(default='auto', help='what runs the model: onnxruntime, openvino (default: the fastest that passes a check)'))]
     tiles = ('--tiles', dict(action='store_true', help='look for small faces too; takes several times as long'))
-    _add(verbs, 'evaluate', _evaluate, 'measure a model file on photos', model, ('--data', dict(nargs='+', required=True, metavar='SOURCE', help='names of sources, folders or a CSV')), _label, _skip,
+    _add(verbs, 'evaluate', _evaluate, 'measure a model file on photos, or several side by side', ('model', dict(nargs='+', help=model[1]['help'])), ('--data', dict(nargs='+', required=True, metavar='SOURCE', help='names of sources, folders or a CSV')), _label, _skip,
          ('--split', dict(default='test', help='train, valid, test or all (default: %(default)s)')), ('--out', dict(help='folder for a report')),
-         ('--photos', dict(action='store_true', help='show the worst photos in the report')), _json)
+         ('--csv', dict(metavar='FILE', help='write a table: a row for each model and source')), ('--photos', dict(action='store_true', help='show the worst photos in the report')), _json)
     _add(verbs, 'export', _export, 'write the .onnx and card of a trained .pkl', model, ('--out', dict(help='folder (default: beside the model)')),
          ('--int8', dict(nargs='+', metavar='SOURCE', help='also write an .onnx that computes in 8 bits; faces of these sources, folders or CSVs set its ranges')))
     _add(verbs, 'predict', _predict, 'judge every face in pictures', ('pictures', dict(nargs='+', metavar='PICTURE', help="files, folders, patterns such as 'shots/*.jpg', URLs")),

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['COLUMNS', 'EXTRAS', 'SPLITS', 'SOURCES', 'LAYOUTS', 'THUMB', 'MAX_BITS', 'MIN_CORR', 'TINY', 'LIMITS', 'spelled',
            'Reading', 'read_folders', 'read_12k', 'read_types', 'read_maskedface', 'read_utk', 'read_voc', 'read_coco',
-           'read_yolo', 'read_csv', 'read_wobot', 'Source', 'read_source', 'load_table', 'look', 'locate_faces',
-           'phash', 'near_pairs', 'add_groups', 'split_table', 'drop_leaks', 'crops', 'table_digest', 'save_results',
-           'CheckReport', 'check', 'show', 'unpack', 'download', 'get', 'leak_experiment']
+           'read_yolo', 'read_csv', 'read_wobot', 'Source', 'read_source', 'load_table', 'write_wobot', 'look',
+           'locate_faces', 'phash', 'near_pairs', 'add_groups', 'split_table', 'drop_leaks', 'crops', 'table_digest',
+           'save_results', 'CheckReport', 'check', 'show', 'unpack', 'download', 'get', 'leak_experiment']
 
 # %% ../nbs/01_data.ipynb #be9aa809
 import csv, hashlib, importlib, json, lzma, math, os, platform, re, shutil, stat, sys, tarfile, time, zipfile, zlib
@@ -92,8 +92,8 @@ class Reading:
     def add(self, path, found, box=None, **more):
         "One face; `found` is its label as the source spells it"
         if (label := self.label(found)) is None: return
-        self.rows.append(dict(path=str(path), **dict(zip(('x0', 'y0', 'x1', 'y1'), box if box is not None else [np.nan]*4)),
-                              label=label, source=self.source, **more))
+        box = dict(zip(('x0', 'y0', 'x1', 'y1'), box if box is not None else [np.nan]*4))
+        self.rows.append(dict(dict(path=str(path), **box, label=label, source=self.source), **more))
 
     def trouble(self, file, why): self.bad.setdefault(str(file), str(why))
 
@@ -382,7 +382,7 @@ def read_wobot(r, files):
             if b and p not in have: boxes[p].append((found, b))
     for p,found in boxes.items():
         masks = [(n[5:], b) for n,b in found if n.startswith('mask_')]
-        for n,b in found: r.add(p, n, b, mask_type=_kind(b, masks))
+        for n,b in found: r.add(p, n, b, mask_type=_kind(b, masks), split=_split_of(p, r.root))
 
 def _kind(face, masks):
     "The kind of the mask whose middle lies in a face"
@@ -546,6 +546,22 @@ def load_table(*sources, # names in `SOURCES`, folders, or .csv files
 
 def _short(f, root):
     return str(f)[len(str(root))+1:] if str(f).startswith(str(root)) else str(f)
+
+# %% ../nbs/01_data.ipynb #7e2487de
+def write_wobot(df:pd.DataFrame, # a face table with boxes
+                folder # for the photos and their annotations
+               )->Path:
+    "Write scenes in the layout of the Wobot set; faces that have no split yet go to `train`"
+    names = {ours: found for found,ours in reversed(_WOBOT.items())}
+    for path,faces in df.groupby('path', sort=False):
+        source,split = faces['source'].iloc[0], faces['split'].iloc[0] or 'train'
+        photo = Path(folder)/split/'images'/f'{source}-{Path(path).name}'
+        found = [dict(BoundingBox=list(b), classname=names[l]) for *b,l in faces[['x0', 'y0', 'x1', 'y1', 'label']].itertuples(index=False)]
+        note = json.dumps(dict(FileName=photo.name, NumOfAnno=len(found), Annotations=found))
+        for f in (photo, file := Path(folder)/split/'annotations'/f'{photo.name}.json'): f.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, photo)
+        with atomic_path(file) as tmp: tmp.write_text(note)
+    return Path(folder)
 
 # %% ../nbs/01_data.ipynb #7a03d7a9
 THUMB = 32

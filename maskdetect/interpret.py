@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Report', 'evaluate', 'wilson', 'ece', 'scale_probs', 'fit_temperature', 'show_top_losses', 'grad_cam',
-           'show_grad_cam']
+           'show_grad_cam', 'compare']
 
 # %% ../nbs/05_interpret.ipynb #cbd7dd9f
 import base64, io, json, math, time, warnings
@@ -26,7 +26,9 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from .augment import CropReader
-from .core import DataError, ModelError, atomic_path, crop_face, read_image
+from .bench import take_turns
+from .classify import SHIPPED, MaskClassifier
+from .core import LABELS, DataError, ModelError, atomic_path, crop_face, read_image
 from .data import crops
 
 # %% ../nbs/05_interpret.ipynb #7e9d32d9
@@ -742,3 +744,42 @@ def load(cls:Report,
     probs = t[[f"p_{o}" for o in d['labels']]].to_numpy(np.float32)
     return cls(d['labels'], t['truth'].to_numpy(), probs, t.drop(columns=['truth','predicted','correct','loss',*(f'p_{o}' for o in d['labels'])]),
                d['name'], d['meta'], d['unknown'])
+
+# %% ../nbs/05_interpret.ipynb #f07b0590
+def _count_parameters(path):
+    "Numbers that an .onnx has learnt"
+    import onnx
+    kinds = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
+    return sum(math.prod(o.dims) for o in onnx.load(path).graph.initializer if o.data_type in kinds)
+
+def _side_by_side(report):
+    "What `compare` tells of some faces"
+    truth,got = np.array([(*report.labels, *report.unknown)[i] for i in report.targets]), np.array(report.labels)[report.probs.argmax(1)]
+    two,wrong = np.isin(truth, LABELS[:2]), truth == 'incorrect_mask'
+    row = dict(faces=int(two.sum()), right=int((truth == got)[two].sum()))
+    low,high = wilson(row['right'], row['faces'])
+    recalls = {f'right_{l}': (got[k] == l).mean() if (k := truth == l).any() else math.nan for l in LABELS[:2]}
+    balanced = np.nanmean([*recalls.values()]) if two.any() else math.nan
+    return dict(row, accuracy=row['right']/row['faces'] if row['faces'] else math.nan, low=low, high=high, balanced_accuracy=balanced, **recalls,
+                wrong=int(wrong.sum()), wrong_found=int((wrong & (got == 'incorrect_mask')).sum()), wrong_called_mask=int((wrong & (got == 'with_mask')).sum()),
+                called_wrong=int((got == 'incorrect_mask').sum()))
+
+# %% ../nbs/05_interpret.ipynb #dbc83a8f
+def compare(paths, # .onnx files that maskdetect wrote
+            table:pd.DataFrame # face table
+           )->pd.DataFrame: # a row for each model and source, and for each model and all faces
+    "Several models on the same faces: how often each is right, and what it costs"
+    paths = [Path(o) for o in paths]
+    if bad := [o for o in paths if o.suffix != '.onnx']: raise ModelError(f"{bad[0]}: models are compared as .onnx; make one with: maskdetect export")
+    models = {o: MaskClassifier.load(o, threads=1, engine='onnxruntime') for o in paths}
+    times = take_turns({o: (partial(m.predict, [np.zeros((m.size, m.size, 3), np.uint8)]*8, bs=1), 8) for o,m in models.items()})
+    rows = []
+    for path,m in models.items():
+        report,i = evaluate(m, table), m.info
+        known = dict(model=(path.parent.name if path.stem == 'model' else '') or path.stem, recipe=i.recipe, arch=i.arch, size=i.size, labels=len(i.labels), trained_on=', '.join(o['name'] for o in i.trained_on),
+                     parameters=_count_parameters(path), mb=path.stat().st_size/2**20, ms=min(times[path]))
+        for s in [*sorted(set(table['source'])), 'all']:
+            k = (report.table['source'] == s).to_numpy() | (s == 'all')
+            part = Report(report.labels, report.targets[k], report.probs[k], report.table[k], unknown=report.unknown)
+            rows.append(dict(known, source=s, **_side_by_side(part)))
+    return pd.DataFrame(rows)
