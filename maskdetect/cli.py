@@ -329,6 +329,10 @@ _run = [('--data', dict(nargs='+', default=[], metavar='SOURCE', help='names of 
         ('--weights', dict(metavar='FILE', help='start from the weights in this file')),
         ('--teacher', dict(metavar='PKL', help='learn from this trained model too (loading it runs its code)'))]
 
+_limits = (('mb', float, 'megabytes of a request or frame', 10), ('pixels', int, 'pixels of a picture', 25_000_000), ('faces', int, 'faces in a picture', 256),
+           ('pictures', int, 'pictures in a request', 16), ('seconds', float, 'seconds to answer a request', 10),
+           ('waiting', int, 'requests in work or waiting; the next is told to come again', 64))
+
 def _parser():
     from maskdetect import __version__
     p = argparse.ArgumentParser(prog='maskdetect', description='Tells whether a face wears a mask, wears none, or wears it wrong.')
