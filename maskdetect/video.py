@@ -294,9 +294,10 @@ class Vote:
     def __init__(self,
                  memory:float=1., # seconds after which a frame counts a third
                  least:int=5, # frames before there is a verdict
-                 lead:float=.15 # by how much another label must lead to change it
+                 lead:float=.15, # by how much another label must lead to change it
+                 sure:float=2/3 # share of the vote that the first verdict needs
                 ):
-        self.memory,self.least,self.lead = memory,least,lead
+        self.memory,self.least,self.lead,self.sure = memory,least,lead,sure
         self.label,self.n,self._sums,self._time = None,0,{},None
 
     def add(self,
@@ -311,7 +312,7 @@ class Vote:
         if self.n >= self.least:
             now = self.probs
             best = max(now, key=now.get)
-            if now[best] >= .5 and (self.label is None or now[best] > now[self.label] + self.lead): self.label = best
+            if now[best] >= self.sure if self.label is None else now[best] >= max(.5, now[self.label] + self.lead): self.label = best
         return self.label
 
     @property
