@@ -95,7 +95,7 @@ KINDS = {
     'one bit': lambda s: encoded(Image.fromarray(s).convert('1'), 'PNG'),
     'alpha': lambda s: encoded(Image.fromarray(np.dstack([s, np.full(s.shape[:2], 255, np.uint8)])), 'PNG'),
     'grey and alpha': lambda s: encoded(Image.fromarray(s).convert('LA'), 'PNG'),
-    'ycbcr tiff': lambda s: encoded(Image.fromarray(s).convert('YCbCr'), 'TIFF'),
+    'ycbcr tiff': lambda s: encoded(Image.fromarray(s).convert('YCbCr'), 'TIFF', compression='tiff_lzw'),  # Pillow 12.3 can't read back an uncompressed one
     'lab tiff': lambda s: encoded(Image.fromarray(s).convert('LAB'), 'TIFF'),
     'animated gif': lambda s: encoded(Image.fromarray(s), 'GIF', save_all=True, append_images=[Image.new('RGB', (320, 240))]*3),
     'animated webp': lambda s: encoded(Image.fromarray(s), 'WEBP', save_all=True, append_images=[Image.new('RGB', (320, 240))]*3),
