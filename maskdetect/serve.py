@@ -591,5 +591,5 @@ def measure_load(seconds:float=120, # for each run
     detector = MaskDetector()
     rows = [_load(*o, seconds, detector) for o in tqdm(runs, disable=None)]
     if out: need('maskdetect.data', 'train').save_results(out, rows, command=f'nbs/20_serve.ipynb, measure_load({seconds:g})', model=detector.model.path.name, engine=detector.model.engine,
-                                                         picture='640x480, 1 to 4 faces', note='clients on the same two cores, shared with other work')
+                                                         picture='640x480, 1 to 4 faces', note='clients on the machine of the service')
     return rows
