@@ -690,6 +690,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'maskdetect.train._drawn': ('train.html#_drawn', 'maskdetect/train.py'),
                                   'maskdetect.train._fill': ('train.html#_fill', 'maskdetect/train.py'),
                                   'maskdetect.train._fit': ('train.html#_fit', 'maskdetect/train.py'),
+                                  'maskdetect.train._folded': ('train.html#_folded', 'maskdetect/train.py'),
                                   'maskdetect.train._installed': ('train.html#_installed', 'maskdetect/train.py'),
                                   'maskdetect.train._left_out': ('train.html#_left_out', 'maskdetect/train.py'),
                                   'maskdetect.train._open': ('train.html#_open', 'maskdetect/train.py'),

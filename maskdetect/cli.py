@@ -34,10 +34,11 @@ def _overrides(args # parsed options of `train`
 def _recipe(args, name):
     "A recipe with what the command line changes in it"
     from maskdetect.train import Recipe
-    given = _overrides(args)
-    dotted = {k: given.pop(k) for k in list(given) if k.startswith('augment.')}
-    augment = {**given.get('augment', Recipe.load(name).augment), **{k.removeprefix('augment.'): v for k,v in dotted.items()}}
-    return Recipe.load(name, **given, augment=augment)
+    given,own = _overrides(args),Recipe.load(name)
+    for k in list(given):
+        field,_,key = k.partition('.')
+        if key and field in ('augment', 'fold'): given[field] = {**given.get(field, getattr(own, field)), key: given.pop(k)}
+    return Recipe.load(name, **given)
 
 # %% ../nbs/90_cli.ipynb #3a3d5845
 def _data_list(args):

@@ -68,6 +68,7 @@ class Recipe:
     data:list=field(default_factory=list) # source names, folders or CSV files; `synth` draws faces, `drawn-masks` draws masks on bare faces of the others
     leave_out:list=field(default_factory=list) # sources of `data` to test on, all of them, and not to train on
     labels:list=field(default_factory=list) # the labels to learn; empty for all that the data have
+    fold:dict=field(default_factory=dict) # labels of the data that count as another one: {incorrect_mask: without_mask}
     size:int=112 # side of the crops, pixels
     gray:bool=False # one grey channel in place of RGB
     margin:float=0. # added around each box, as a fraction of its longer side
@@ -133,7 +134,8 @@ def _check_recipe(r):
     if r.lr != 'auto' and not 0 < r.lr <= 10: raise MaskdetectError(f"recipe: lr must be auto or lie between 0 and 10, not {r.lr}")
     for k,known in dict(arch={**ARCHS, **PLAIN}, head=HEADS, precision=PRECISIONS, keep=KEEP, schedule=SCHEDULES).items():
         if getattr(r, k) not in known: raise MaskdetectError(f"recipe: {k} {getattr(r, k)!r} is not known; choose from: {', '.join(known)}")
-    if bad := [o for o in r.labels if o not in LABELS]: raise MaskdetectError(f"recipe: unknown label {bad[0]!r}; labels are {', '.join(LABELS)}")
+    if bad := [o for o in (*r.labels, *r.fold, *r.fold.values()) if o not in LABELS]: raise MaskdetectError(f"recipe: unknown label {bad[0]!r}; labels are {', '.join(LABELS)}")
+    if bad := [o for o in r.labels if o in r.fold]: raise MaskdetectError(f"recipe: {bad[0]} cannot be learnt and folded into {r.fold[bad[0]]} as well; take it out of labels or out of fold")
     if r.weights and not r.pretrained: raise MaskdetectError("recipe: weights are given but pretrained is false; drop one of them")
     if r.arch in PLAIN and r.pretrained and not r.weights: raise MaskdetectError(f"recipe: there are no ImageNet weights of {r.arch}; set pretrained to false")
     if r.mixup and r.cutmix: raise MaskdetectError("recipe: choose one of mixup and cutmix")
@@ -492,7 +494,8 @@ def prepare_table(recipe:Recipe,
         drawn = [_drawn(recipe)] if 'synth' in recipe.data else []
         named = [o for o in recipe.data if o not in ('synth', 'drawn-masks')]
         table = pd.concat(drawn + ([load_table(*named, **kwargs)] if named else []), ignore_index=True)
-    df = table[table.label.isin(table_labels(table, recipe.labels or None))].reset_index(drop=True)
+    folded = _folded(table, recipe)
+    df = table[folded.label.isin(table_labels(folded, recipe.labels or None))].reset_index(drop=True)
     if not len(df): raise DataError(f"the data have no face with the labels {', '.join(recipe.labels)}")
     if recipe.detect:
         df,lost = locate_faces(df)
@@ -504,7 +507,11 @@ def prepare_table(recipe:Recipe,
         df = split_table(df, test=0. if 'test' in set(df.split) else .1, seed=recipe.seed)
     elif (df.split == '').any(): df = split_table(df, seed=recipe.seed)
     df,leaks = drop_leaks(df)
-    return _with_masks(df, recipe), leaks
+    return _folded(_with_masks(df, recipe), recipe), leaks  # folded last: a mask worn wrong is no bare face to draw one on
+
+def _folded(df, recipe):
+    "The table with the labels that the recipe learns"
+    return df.assign(label=df.label.map(lambda o: recipe.fold.get(o, o)))
 
 def _left_out(df, sources):
     "All faces of these sources for the test, and no other faces in it"
@@ -519,14 +526,15 @@ def _with_masks(df, recipe):
     if 'drawn-masks' not in recipe.data: return df
     from maskdetect.synth import draw_masks
     drawn = draw_masks(df[(df.split != 'test') & (df.source != 'synth')], cache_dir()/'drawn-masks', seed=recipe.seed)
-    out = pd.concat([df, drawn[drawn.label.isin(recipe.labels or LABELS)]], ignore_index=True)
+    out = pd.concat([df, drawn[_folded(drawn, recipe).label.isin(recipe.labels or LABELS)]], ignore_index=True)
     text = out.columns.difference(['x0', 'y0', 'x1', 'y1', 'age'])
     return out.assign(**out[text].fillna(''))
 
 def _drawn(recipe):
     from maskdetect.synth import make_sample
     size = max(64, recipe.size)
-    df = make_sample(cache_dir()/'synth'/f'{size}px-{recipe.seed}', seed=recipe.seed, size=size, labels=tuple(recipe.labels or LABELS))
+    labels = tuple(o for o in LABELS if recipe.fold.get(o, o) in (recipe.labels or LABELS))
+    df = make_sample(cache_dir()/'synth'/f'{size}px-{recipe.seed}', seed=recipe.seed, size=size, labels=labels)
     return df.assign(group=df.path)  # every face is drawn from its own seed
 
 # %% ../nbs/04_train.ipynb #aebe3a20
@@ -592,7 +600,8 @@ def _open(path, recipe, digest, resume):
         return key, None
     try: ck = torch.load(file, map_location='cpu', weights_only=True)
     except Exception as e: raise ModelError(f"{file} is damaged ({str(e).splitlines()[0]}); start over with --restart, or choose another folder with --out") from None
-    if diff := _differences(ck['key'], key): raise MaskdetectError(f"{path} holds a run of another recipe or other data ({diff}); choose another folder with --out, or start over with --restart")
+    old = {**dataclasses.asdict(Recipe()), **ck['key']}  # a field that is newer than the run had its default
+    if diff := _differences(old, key): raise MaskdetectError(f"{path} holds a run of another recipe or other data ({diff}); choose another folder with --out, or start over with --restart")
     return key, ck
 
 # %% ../nbs/04_train.ipynb #6a4b99cb
