@@ -48,15 +48,16 @@ class ShiftShear(AffineCoordTfm):
 class Coarse(RandTransform):
     "Make some of the pictures as coarse as if the face had been small"
     order,split_idx = 35,0
-    def __init__(self, strength=0.5, p=0.3):
+    def __init__(self, strength=0.5, p=0.5):
         super().__init__(p=1.)
         self.strength,self.share = strength,p
     def encodes(self, x:TensorImage):
-        some = torch.rand(len(x), device=x.device) < self.share
-        side = max(4, round(x.shape[-1] * random.uniform(1-self.strength, 1)))
-        if not some.any() or side == x.shape[-1]: return x
-        small = F.interpolate(x[some], size=(side, side), mode='area')
-        x[some] = F.interpolate(small, size=x.shape[-2:], mode='bilinear', align_corners=False)
+        some = (torch.rand(len(x), device=x.device) < self.share).nonzero().flatten()
+        for part in some.tensor_split(4):  # four sizes in a batch
+            side = max(4, round(x.shape[-1] * (1-self.strength)**random.random()))  # as many of 10 to 20 pixels as of 50 to 100
+            if not len(part) or side == x.shape[-1]: continue
+            small = F.interpolate(x[part], size=(side, side), mode='area')
+            x[part] = F.interpolate(small, size=x.shape[-2:], mode='bilinear', align_corners=False)
         return x
 
 # %% ../nbs/03_augment.ipynb #1bb7ea38

@@ -269,7 +269,7 @@ def _figures_md(info, report):
     out += ["", "| label | precision | recall | F1 | faces |", "|---|---|---|---|---|"]
     return out + [f"| {l} | " + ' | '.join(_rate(r[o]) for o in ('precision', 'recall', 'f1')) + f" | {int(r['support'])} |" for l,r in per.iterrows()]
 
-_DRAWN = {'synth': 'drawn by maskdetect', 'drawn-masks': 'masks drawn by maskdetect on bare faces of these sources'}
+_DRAWN = {'synth': 'drawn by maskdetect', 'spliced': 'made by maskdetect of faces of these sources'}
 
 def _sources_md(info):
     if not info.trained_on: return ["Not recorded."]

@@ -41,7 +41,7 @@ from fastai.vision.learner import add_head, create_body, default_split, model_me
 from fastcore.basics import IN_NOTEBOOK, patch
 from matplotlib.figure import Figure
 from torch import nn
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchvision.models import get_model_weights
 
 from .augment import STRENGTHS, check_strengths, dataloaders, table_labels
@@ -65,7 +65,7 @@ class Recipe:
     "All that decides how a model is trained"
     name:str='custom' # also the run folder's name
     description:str='' # one line
-    data:list=field(default_factory=list) # source names, folders or CSV files; `synth` draws faces, `drawn-masks` draws masks on bare faces of the others
+    data:list=field(default_factory=list) # source names, folders or CSV files; `synth` draws faces, `spliced` puts masks of the others' faces on other people, right and wrong
     leave_out:list=field(default_factory=list) # sources of `data` to test on, all of them, and not to train on
     labels:list=field(default_factory=list) # the labels to learn; empty for all that the data have
     fold:dict=field(default_factory=dict) # labels of the data that count as another one: {incorrect_mask: without_mask}
@@ -88,7 +88,7 @@ class Recipe:
     lr_find:bool=False # draw the finder's curve though lr is given
     schedule:str='one_cycle' # the rate rises and falls (one_cycle) or stays as it is (constant)
     lr_mult:float=100. # how many times slower the first layers learn than the head once unfrozen (1: all alike)
-    keep:str='best' # the weights of which epoch are kept: the best one on the validation faces, the last, or the average over the last three quarters, see `WeightAverage`
+    keep:str='best' # the weights of which epoch are kept: the best one on the validation faces, the last, or the average of all steps, see `WeightAverage`
     wd:float=0.01 # weight decay
     l1:float=0. # penalty on the absolute weights of the last convolution
     l2:float=0. # penalty on their squares
@@ -461,27 +461,21 @@ def write_log(path, log):
 
 # %% ../nbs/04_train.ipynb #235bf69c
 class WeightAverage(Callback):
-    "The mean of the weights after every step since epoch `start` of a run; it takes the model's place while it is validated"
+    "An exponential mean of the weights after every step; it takes the model's place while it is validated"
     order = 64
-    def __init__(self, start:int, # epochs of the run before the first step that counts
+    def __init__(self, decay:float=.998, # what the mean so far counts when a step is added
                  state:dict|None=None): # of an interrupted run's mean
-        self.start,self.state,self.mean = start,state,None
+        self.decay,self.state,self.mean = decay,state,None
     def before_fit(self):
-        if self.state is None: return
-        self._begin()
-        self.mean.load_state_dict(self.state)
-        self.state = None
-    def _begin(self): self.mean = AveragedModel(self.model, use_buffers=True)
+        if self.mean is not None: return
+        self.mean = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(self.decay), use_buffers=True)
+        if self.state: self.mean.load_state_dict(self.state)
     def after_batch(self):
-        if not self.training or self.run_folder.offset + self.epoch < self.start: return
-        if self.mean is None: self._begin()
-        self.mean.update_parameters(self.model)
+        if self.training: self.mean.update_parameters(self.model)
     def before_validate(self):
-        if self.mean is None: return
         self.own = {k: v.clone() for k,v in self.model.state_dict().items()}
         self.model.load_state_dict(self.mean.module.state_dict())
-    def after_validate(self):
-        if self.mean is not None: self.model.load_state_dict(self.own)
+    def after_validate(self): self.model.load_state_dict(self.own)
 
 # %% ../nbs/04_train.ipynb #cc93c5ce
 def prepare_table(recipe:Recipe,
@@ -492,7 +486,7 @@ def prepare_table(recipe:Recipe,
     if table is None:
         if not recipe.data: raise DataError("the recipe names no data; set data, or pass a table")
         drawn = [_drawn(recipe)] if 'synth' in recipe.data else []
-        named = [o for o in recipe.data if o not in ('synth', 'drawn-masks')]
+        named = [o for o in recipe.data if o not in ('synth', 'spliced')]
         table = pd.concat(drawn + ([load_table(*named, **kwargs)] if named else []), ignore_index=True)
     folded = _folded(table, recipe)
     df = table[folded.label.isin(table_labels(folded, recipe.labels or None))].reset_index(drop=True)
@@ -507,7 +501,7 @@ def prepare_table(recipe:Recipe,
         df = split_table(df, test=0. if 'test' in set(df.split) else .1, seed=recipe.seed)
     elif (df.split == '').any(): df = split_table(df, seed=recipe.seed)
     df,leaks = drop_leaks(df)
-    return _folded(_with_masks(df, recipe), recipe), leaks  # folded last: a mask worn wrong is no bare face to draw one on
+    return _folded(_with_spliced(df, recipe), recipe), leaks  # folded last: a mask worn wrong is no bare face to put one on
 
 def _folded(df, recipe):
     "The table with the labels that the recipe learns"
@@ -521,12 +515,12 @@ def _left_out(df, sources):
     if out.all(): raise DataError("leave_out names all the data; something must be left to train on")
     return df[out | (df.split != 'test')].assign(split=df.split.mask(out, 'test')).reset_index(drop=True)
 
-def _with_masks(df, recipe):
-    "The table, and masks drawn on its bare faces if the recipe wants them"
-    if 'drawn-masks' not in recipe.data: return df
-    from maskdetect.synth import draw_masks
-    drawn = draw_masks(df[(df.split != 'test') & (df.source != 'synth')], cache_dir()/'drawn-masks', seed=recipe.seed)
-    out = pd.concat([df, drawn[_folded(drawn, recipe).label.isin(recipe.labels or LABELS)]], ignore_index=True)
+def _with_spliced(df, recipe):
+    "The table, and faces spliced from its photos if the recipe wants them"
+    if 'spliced' not in recipe.data: return df
+    from maskdetect.synth import splice_faces
+    new = splice_faces(df[~df.source.isin(['synth', 'maskedface-net'])], cache_dir()/'spliced', seed=recipe.seed)  # drawn masks are no real ones
+    out = pd.concat([df, new[_folded(new, recipe).label.isin(recipe.labels or LABELS)]], ignore_index=True)
     text = out.columns.difference(['x0', 'y0', 'x1', 'y1', 'age'])
     return out.assign(**out[text].fillna(''))
 
@@ -570,7 +564,7 @@ def _fit(learn, folder, recipe, done, ck):
     "All phases that are not done yet; the checkpoint `ck` may belong to a phase that was cut short"
     lr,offset = folder.state['lr'],0
     folder.n_total = sum(n for _,n in recipe.phases)
-    cbs = [folder] + ([WeightAverage(folder.n_total//4, ck and ck.get('mean'))] if recipe.keep == 'average' else [])
+    cbs = [folder] + ([WeightAverage(state=ck and ck.get('mean'))] if recipe.keep == 'average' else [])
     for phase,n in recipe.phases:
         start = min(max(done - offset, 0), n)
         if start < n:
