@@ -252,6 +252,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                  'maskdetect.data._why': ('data.html#_why', 'maskdetect/data.py'),
                                  'maskdetect.data._yolo_names': ('data.html#_yolo_names', 'maskdetect/data.py'),
                                  'maskdetect.data.add_groups': ('data.html#add_groups', 'maskdetect/data.py'),
+                                 'maskdetect.data.at_hand': ('data.html#at_hand', 'maskdetect/data.py'),
                                  'maskdetect.data.check': ('data.html#check', 'maskdetect/data.py'),
                                  'maskdetect.data.crops': ('data.html#crops', 'maskdetect/data.py'),
                                  'maskdetect.data.download': ('data.html#download', 'maskdetect/data.py'),
