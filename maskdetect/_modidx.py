@@ -452,6 +452,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'maskdetect.interpret._last_maps': ('interpret.html#_last_maps', 'maskdetect/interpret.py'),
                                       'maskdetect.interpret._look': ('interpret.html#_look', 'maskdetect/interpret.py'),
                                       'maskdetect.interpret._model_face': ('interpret.html#_model_face', 'maskdetect/interpret.py'),
+                                      'maskdetect.interpret._names': ('interpret.html#_names', 'maskdetect/interpret.py'),
                                       'maskdetect.interpret._needs': ('interpret.html#_needs', 'maskdetect/interpret.py'),
                                       'maskdetect.interpret._pct': ('interpret.html#_pct', 'maskdetect/interpret.py'),
                                       'maskdetect.interpret._plain': ('interpret.html#_plain', 'maskdetect/interpret.py'),
