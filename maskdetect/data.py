@@ -7,7 +7,7 @@ __all__ = ['COLUMNS', 'EXTRAS', 'SPLITS', 'SOURCES', 'LAYOUTS', 'THUMB', 'MAX_BI
            'Reading', 'read_folders', 'read_12k', 'read_types', 'read_maskedface', 'read_utk', 'read_voc', 'read_coco',
            'read_yolo', 'read_csv', 'read_wobot', 'Source', 'read_source', 'load_table', 'write_wobot', 'look',
            'locate_faces', 'phash', 'near_pairs', 'add_groups', 'split_table', 'drop_leaks', 'crops', 'table_digest',
-           'save_results', 'CheckReport', 'check', 'show', 'unpack', 'download', 'get', 'leak_experiment']
+           'save_results', 'CheckReport', 'check', 'show', 'unpack', 'download', 'get', 'at_hand', 'leak_experiment']
 
 # %% ../nbs/01_data.ipynb #be9aa809
 import csv, hashlib, importlib, json, lzma, math, os, platform, re, shutil, stat, sys, tarfile, time, zipfile, zlib
@@ -1178,6 +1178,16 @@ def _kaggle(s, dest):
     finally: os.environ.pop('KAGGLEHUB_CACHE') if old is None else os.environ.update(KAGGLEHUB_CACHE=old)
     if got.is_relative_to(store): os.replace(got, dest); shutil.rmtree(store, ignore_errors=True)
     else: shutil.copytree(got, tmp := dest.with_name(f'.tmp-{dest.name}'), dirs_exist_ok=True); os.replace(tmp, dest)  # Kaggle and Colab attach sets read-only
+
+# %% ../nbs/01_data.ipynb #c79ad840
+def at_hand(*names # of sources; or files and folders
+           )->bool:
+    "Whether all of these are here; if not, one line says what is missing"
+    missing = [str(o) for o in names if not (_find(str(o)) if str(o) in SOURCES else Path(o).exists())]
+    if missing:
+        how = f": set MASKDETECT_DATA to the folder of your datasets, or run: maskdetect data get {missing[0]}" if missing[0] in SOURCES else ''
+        print(f"{', '.join(missing)} is not here, so this cell passes by{how}")
+    return not missing
 
 # %% ../nbs/01_data.ipynb #0b632132
 def leak_experiment(source='face-mask-12k', # a source with train and test

@@ -746,6 +746,11 @@ def load(cls:Report,
                d['name'], d['meta'], d['unknown'])
 
 # %% ../nbs/05_interpret.ipynb #f07b0590
+def _names(paths):
+    "A short name for each model file; the whole path where two would share one"
+    short = [(o.parent.name if o.stem == 'model' else '') or o.stem for o in paths]
+    return [name if short.count(name) == 1 else str(o) for o,name in zip(paths, short)]
+
 def _count_parameters(path):
     "Numbers that an .onnx has learnt"
     import onnx
@@ -774,9 +779,9 @@ def compare(paths, # .onnx files that maskdetect wrote
     models = {o: MaskClassifier.load(o, threads=1, engine='onnxruntime') for o in paths}
     times = take_turns({o: (partial(m.predict, [np.zeros((m.size, m.size, 3), np.uint8)]*8, bs=1), 8) for o,m in models.items()})
     rows = []
-    for path,m in models.items():
+    for (path,m),name in zip(models.items(), _names(models)):
         report,i = evaluate(m, table), m.info
-        known = dict(model=(path.parent.name if path.stem == 'model' else '') or path.stem, recipe=i.recipe, arch=i.arch, size=i.size, labels=len(i.labels), trained_on=', '.join(o['name'] for o in i.trained_on),
+        known = dict(model=name, recipe=i.recipe, arch=i.arch, size=i.size, labels=len(i.labels), trained_on=', '.join(o['name'] for o in i.trained_on),
                      parameters=_count_parameters(path), mb=path.stat().st_size/2**20, ms=min(times[path]))
         for s in [*sorted(set(table['source'])), 'all']:
             k = (report.table['source'] == s).to_numpy() | (s == 'all')
