@@ -932,9 +932,9 @@ def splice(upper, lower, # photos of two faces, height x width x 3, uint8, RGB
     seam = cut+rng.uniform(-.25, .2)*np.minimum(x**2, 1.2)+rng.normal(0, .06)*x+rng.normal(0, .05)*np.cos(3*x)
     soft = rng.uniform(.008, .035)
     part = lambda d: 1/(1+np.exp(-np.clip(d/soft, -30, 30)))
-    cover = part(y-seam)
-    if rng.random()<.5: cover = cover*part(rng.uniform(.95, 1.3)-.15*np.clip(y-1, 0, 2)-np.abs(x))  # the face alone, not what is beside it
-    return np.clip(upper*(1-cover[...,None])+moved*cover[...,None]+.5, 0, 255).astype(np.uint8)
+    over = part(y-seam)
+    if rng.random()<.5: over = over*part(rng.uniform(.95, 1.3)-.15*np.clip(y-1, 0, 2)-np.abs(x))  # the face alone, not what is beside it
+    return np.clip(upper*(1-over[...,None])+moved*over[...,None]+.5, 0, 255).astype(np.uint8)
 
 # %% ../nbs/02_synth.ipynb #64696d14
 def cover(face, other, # photos of two bare faces, height x width x 3, uint8, RGB
@@ -978,18 +978,15 @@ def _noted(file):
 _MARKS = np.array([(-.41,0),(.41,0),(0,.6),(-.29,.91),(.29,.91)])  # the detector's landmarks in face coordinates
 _OUT = np.array([0,0,.45,.1,.1])  # how far each stands out
 
-def _pose(marks):
-    "How the head is held, and where its landmarks lie in face coordinates"
-    depth,best = np.maximum(1-_MARKS[:,0]**2, 0)*np.minimum((_MARKS[:,1]+1.35)/.9, 1)+_OUT,None
+def _misfit(marks):
+    "How far landmarks lie from those of any head, turned by the best of a few angles: the sum of squares, in half widths of the head"
+    depth,errors = np.maximum(1-_MARKS[:,0]**2, 0)*np.minimum((_MARKS[:,1]+1.35)/.9, 1)+_OUT,[]
     for yaw in np.linspace(-.6, .6, 25):
         t,A = _MARKS+np.c_[depth*yaw, 0*depth],np.zeros((10,4))
         A[::2],A[1::2] = np.c_[t[:,0],-t[:,1],np.ones(5),np.zeros(5)],np.c_[t[:,1],t[:,0],np.zeros(5),np.ones(5)]
         s = np.linalg.lstsq(A, marks.ravel(), rcond=None)[0]
-        error = ((A @ s-marks.ravel())**2).sum()/(s[0]**2+s[1]**2)
-        if best is None or error<best[0]: best = error,s,yaw
-    error,(a,b,x,y),yaw = best
-    own = (marks-[x,y]) @ np.linalg.inv([[a,b],[-b,a]])-np.c_[depth*yaw, 0*depth]
-    return AttrDict(scale=float(np.hypot(a,b)), at=np.array([x,y]), roll=float(np.arctan2(b,a)), yaw=float(yaw), marks=own, error=float(error))
+        errors.append(((A @ s-marks.ravel())**2).sum()/(s[0]**2+s[1]**2))
+    return min(errors)
 
 # %% ../nbs/02_synth.ipynb #d3cb2b80
 def _closeup(row):
@@ -1007,7 +1004,7 @@ def _find(cut, detector):
     marks = found.landmarks[i].astype(float)
     for a,b in ((0,1),(3,4)):
         if marks[a,0]>marks[b,0]: marks[[a,b]] = marks[[b,a]]
-    if _pose(marks).error>.25: return None
+    if _misfit(marks)>.25: return None
     return [o.round(2).tolist() for o in (found.boxes[i].astype(float), marks, _skin(cut, marks))]
 
 def _read_faces(faces, folder, detector):
