@@ -1186,7 +1186,7 @@ def at_hand(*names # of sources; or files and folders
     missing = [str(o) for o in names if not (_find(str(o)) if str(o) in SOURCES else Path(o).exists())]
     if missing:
         how = f": set MASKDETECT_DATA to the folder of your datasets, or run: maskdetect data get {missing[0]}" if missing[0] in SOURCES else ''
-        print(f"{', '.join(missing)} is not here, so this cell passes by{how}")
+        print(f"This cell passes by for want of {', '.join(missing)}{how}")
     return not missing
 
 # %% ../nbs/01_data.ipynb #0b632132
