@@ -34,10 +34,12 @@ def _overrides(args # parsed options of `train`
 def _recipe(args, name):
     "A recipe with what the command line changes in it"
     from maskdetect.train import Recipe
-    given,own = _overrides(args),Recipe.load(name)
-    for k in list(given):
+    given = _overrides(args)
+    dotted = {k: given.pop(k) for k in list(given) if k.startswith(('augment.', 'fold.'))}
+    recipe = Recipe.load(name, **given)  # refuses values of another type
+    for k,v in dotted.items():
         field,_,key = k.partition('.')
-        if key and field in ('augment', 'fold'): given[field] = {**given.get(field, getattr(own, field)), key: given.pop(k)}
+        given[field] = {**given.get(field, getattr(recipe, field)), key: v}
     return Recipe.load(name, **given)
 
 # %% ../nbs/90_cli.ipynb #3a3d5845
