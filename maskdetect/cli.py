@@ -320,7 +320,8 @@ def _demo(args):
 def _add(verbs, name, func, help, *options):
     "A verb with its function and options; an option is (flags, keywords)"
     p = verbs.add_parser(name, help=help, description=help)
-    for flags,kw in options: p.add_argument(*flags.split(), **kw)
+    for flags,kw in options:  # an option of several values that is given twice takes all of them
+        p.add_argument(*flags.split(), **({'action': 'extend'} if flags[0] == '-' and kw.get('nargs') == '+' else {}), **kw)
     p.set_defaults(func=func)
 
 _json = ('--json', dict(action='store_true', help='print JSON for other programs'))
