@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STRENGTHS', 'SHARES', 'shift_shear_mat', 'ShiftShear', 'Coarse', 'Greyed', 'check_strengths', 'augmentations',
-           'CropReader', 'CropDL', 'stats', 'table_labels', 'draw_weights', 'dataloaders']
+           'CropReader', 'CropDL', 'stats', 'table_labels', 'draw_weights', 'drawn_shares', 'dataloaders']
 
 # %% ../nbs/03_augment.ipynb #219d7098
 import random
@@ -172,6 +172,16 @@ def draw_weights(df # face table
     "How often to draw each face: labels by `SHARES`, within a label each source by the square root of its faces"
     w = df.groupby(['source','label'])['path'].transform('size')**-.5
     return (w / w.groupby(df.label).transform('sum') * df.label.map(SHARES)).to_numpy()
+
+# %% ../nbs/03_augment.ipynb #67db1b5e
+def drawn_shares(dls # from `dataloaders`
+                )->list: # a share for each label, in the order of `dls.vocab`
+    "How often the training draws each label"
+    read,*ys = dls.train.dataset.tls
+    label,cat = ys[0].tfms.fs
+    w = dls.train.weights or [1]*len(dls.train.dataset)
+    n = np.bincount([cat.vocab.o2i[label.labels[i]] for i in dls.train.dataset.items], w, len(dls.vocab))
+    return (n/n.sum()).tolist()
 
 # %% ../nbs/03_augment.ipynb #39c99b43
 def dataloaders(df, # face table with its `split` filled

@@ -35,7 +35,7 @@ def _recipe(args, name):
     "A recipe with what the command line changes in it"
     from maskdetect.train import Recipe
     given = _overrides(args)
-    dotted = {k: given.pop(k) for k in list(given) if k.startswith(('augment.', 'fold.'))}
+    dotted = {k: given.pop(k) for k in list(given) if k.startswith(('augment.', 'fold.', 'prior.'))}
     recipe = Recipe.load(name, **given)  # refuses values of another type
     for k,v in dotted.items():
         field,_,key = k.partition('.')

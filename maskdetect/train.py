@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['PRECISIONS', 'ARCHS', 'PLAIN', 'KEEP', 'SCHEDULES', 'HEADS', 'SPACE', 'Recipe', 'recipes', 'pretrained_state',
-           'plain_net', 'build_model', 'CPUBfloat16', 'step_seconds', 'choose_precision', 'BalancedAccuracy', 'Penalty',
-           'build_learner', 'plot_lr_find', 'find_lr', 'Distill', 'load_teacher', 'plot_curves', 'best_epoch',
-           'RunFolder', 'write_log', 'WeightAverage', 'prepare_table', 'environment', 'Run', 'train', 'subset',
-           'split_accuracy', 'transfer_table', 'tune']
+           'plain_net', 'build_model', 'CPUBfloat16', 'step_seconds', 'choose_precision', 'BalancedAccuracy', 'Prior',
+           'Penalty', 'build_learner', 'plot_lr_find', 'find_lr', 'Distill', 'load_teacher', 'plot_curves',
+           'best_epoch', 'RunFolder', 'write_log', 'WeightAverage', 'prepare_table', 'environment', 'Run', 'train',
+           'subset', 'split_accuracy', 'transfer_table', 'tune']
 
 # %% ../nbs/04_train.ipynb #04e95c90
 import copy, dataclasses, errno, json, math, os, platform, random, re, sys, tempfile, time
@@ -44,7 +44,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchvision.models import get_model_weights
 
-from .augment import STRENGTHS, check_strengths, dataloaders, table_labels
+from .augment import STRENGTHS, check_strengths, dataloaders, drawn_shares, table_labels
 from .classify import open_learner
 from .core import LABELS, DataError, MaskdetectError, ModelError, atomic_path, cache_dir, file_digest, need
 from .data import add_groups, crops, drop_leaks, load_table, locate_faces, save_results, split_table, table_digest
@@ -69,6 +69,7 @@ class Recipe:
     leave_out:list=field(default_factory=list) # sources of `data` to test on, all of them, and not to train on
     labels:list=field(default_factory=list) # the labels to learn; empty for all that the data have
     fold:dict=field(default_factory=dict) # labels of the data that count as another one: {incorrect_mask: without_mask}
+    prior:dict=field(default_factory=dict) # how often each label is met in use, if not as often as in training: label -> share, see `Prior`
     size:int=112 # side of the crops, pixels
     gray:bool=False # one grey channel in place of RGB
     margin:float=0. # added around each box, as a fraction of its longer side
@@ -134,8 +135,9 @@ def _check_recipe(r):
     if r.lr != 'auto' and not 0 < r.lr <= 10: raise MaskdetectError(f"recipe: lr must be auto or lie between 0 and 10, not {r.lr}")
     for k,known in dict(arch={**ARCHS, **PLAIN}, head=HEADS, precision=PRECISIONS, keep=KEEP, schedule=SCHEDULES).items():
         if getattr(r, k) not in known: raise MaskdetectError(f"recipe: {k} {getattr(r, k)!r} is not known; choose from: {', '.join(known)}")
-    if bad := [o for o in (*r.labels, *r.fold, *r.fold.values()) if o not in LABELS]: raise MaskdetectError(f"recipe: unknown label {bad[0]!r}; labels are {', '.join(LABELS)}")
+    if bad := [o for o in (*r.labels, *r.fold, *r.fold.values(), *r.prior) if o not in LABELS]: raise MaskdetectError(f"recipe: unknown label {bad[0]!r}; labels are {', '.join(LABELS)}")
     if bad := [o for o in r.labels if o in r.fold]: raise MaskdetectError(f"recipe: {bad[0]} cannot be learnt and folded into {r.fold[bad[0]]} as well; take it out of labels or out of fold")
+    if bad := [o for o in r.prior.values() if isinstance(o, bool) or not isinstance(o, (int, float)) or not 0 < o <= 1]: raise MaskdetectError(f"recipe: prior holds {bad[0]!r}; each must be a share above 0 and at most 1")
     if r.weights and not r.pretrained: raise MaskdetectError("recipe: weights are given but pretrained is false; drop one of them")
     if r.arch in PLAIN and r.pretrained and not r.weights: raise MaskdetectError(f"recipe: there are no ImageNet weights of {r.arch}; set pretrained to false")
     if r.mixup and r.cutmix: raise MaskdetectError("recipe: choose one of mixup and cutmix")
@@ -294,6 +296,20 @@ class BalancedAccuracy(Metric):
     @property
     def name(self): return 'balanced_accuracy'
 
+# %% ../nbs/04_train.ipynb #2c75b94f
+class Prior(nn.Module):
+    "Shifts the logits from how often labels are drawn in training to how often they are met in use (Saerens et al., 2002)"
+    def __init__(self, met, drawn): # shares of the labels, above 0
+        super().__init__()
+        met,drawn = (torch.tensor(o, dtype=torch.float)/sum(o) for o in (met, drawn))
+        self.register_buffer('shift', (met/drawn).log(), persistent=False)  # no weight: it belongs to the recipe
+    def forward(self, x): return x if self.training else x + self.shift
+
+def _met(recipe, vocab):
+    "The shares that the recipe names, in the order of the labels"
+    if set(recipe.prior) != set(vocab): raise MaskdetectError(f"recipe: prior must name the labels that are learnt ({', '.join(vocab)}), not {', '.join(recipe.prior)}")
+    return [recipe.prior[o] for o in vocab]
+
 # %% ../nbs/04_train.ipynb #764d24f9
 class Penalty(Callback):
     "L1 and L2 penalties on the weights of the last convolution"
@@ -311,7 +327,9 @@ def build_learner(recipe:Recipe, dls, # from `augment.dataloaders`
     "A fastai learner as the recipe says: channels_last, precision, loss, metrics"
     set_seed(recipe.seed)
     state = pretrained_state(recipe.arch, recipe.weights) if recipe.pretrained and weights else None
-    model = build_model(recipe, len(dls.vocab), state).to(dls.device, memory_format=torch.channels_last)
+    model = build_model(recipe, len(dls.vocab), state)
+    if recipe.prior: model[1].append(Prior(_met(recipe, dls.vocab), drawn_shares(dls)))
+    model = model.to(dls.device, memory_format=torch.channels_last)
     split = model_meta.get(getattr(torchvision.models, recipe.arch, None), {'split': default_split})['split']
     learn = Learner(dls, model, CrossEntropyLossFlat(label_smoothing=recipe.label_smoothing), wd=recipe.wd, splitter=split,
                     metrics=[accuracy, BalancedAccuracy()])
