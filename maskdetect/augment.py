@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STRENGTHS', 'SHARES', 'shift_shear_mat', 'ShiftShear', 'Coarse', 'Greyed', 'check_strengths', 'augmentations',
-           'CropReader', 'CropDL', 'stats', 'table_labels', 'draw_weights', 'drawn_shares', 'dataloaders']
+           'CropReader', 'CropDL', 'stats', 'table_labels', 'draw_weights', 'dataloaders', 'drawn_shares']
 
 # %% ../nbs/03_augment.ipynb #219d7098
 import random
@@ -173,16 +173,6 @@ def draw_weights(df # face table
     w = df.groupby(['source','label'])['path'].transform('size')**-.5
     return (w / w.groupby(df.label).transform('sum') * df.label.map(SHARES)).to_numpy()
 
-# %% ../nbs/03_augment.ipynb #67db1b5e
-def drawn_shares(dls # from `dataloaders`
-                )->list: # a share for each label, in the order of `dls.vocab`
-    "How often the training draws each label"
-    read,*ys = dls.train.dataset.tls
-    label,cat = ys[0].tfms.fs
-    w = dls.train.weights or [1]*len(dls.train.dataset)
-    n = np.bincount([cat.vocab.o2i[label.labels[i]] for i in dls.train.dataset.items], w, len(dls.vocab))
-    return (n/n.sum()).tolist()
-
 # %% ../nbs/03_augment.ipynb #39c99b43
 def dataloaders(df, # face table with its `split` filled
                 size:int, # side of the crops, pixels
@@ -210,3 +200,13 @@ def dataloaders(df, # face table with its `split` filled
     dls.train.rng = random.Random(seed)
     if samples: dls.train.weights,dls.train.n = draw_weights(df.iloc[splits[0]]).tolist(),samples
     return dls
+
+# %% ../nbs/03_augment.ipynb #67db1b5e
+def drawn_shares(dls # from `dataloaders`
+                )->list: # a share for each label, in the order of `dls.vocab`
+    "How often the training draws each label"
+    read,*ys = dls.train.dataset.tls
+    label,cat = ys[0].tfms.fs
+    w = dls.train.weights or [1]*len(dls.train.dataset)
+    n = np.bincount([cat.vocab.o2i[label.labels[i]] for i in dls.train.dataset.items], w, len(dls.vocab))
+    return (n/n.sum()).tolist()

@@ -89,7 +89,7 @@ class Recipe:
     lr_find:bool=False # draw the finder's curve though lr is given
     schedule:str='one_cycle' # the rate rises and falls (one_cycle) or stays as it is (constant)
     lr_mult:float=100. # how many times slower the first layers learn than the head once unfrozen (1: all alike)
-    keep:str='best' # the weights of which epoch are kept: the best one on the validation faces, the last, or the average of all steps, see `WeightAverage`
+    keep:str='best' # the weights of which epoch are kept: the best one on the validation faces, the last, or a running mean of all steps, see `WeightAverage`
     wd:float=0.01 # weight decay
     l1:float=0. # penalty on the absolute weights of the last convolution
     l2:float=0. # penalty on their squares
