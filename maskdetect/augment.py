@@ -205,8 +205,7 @@ def dataloaders(df, # face table with its `split` filled
 def drawn_shares(dls # from `dataloaders`
                 )->list: # a share for each label, in the order of `dls.vocab`
     "How often the training draws each label"
-    read,*ys = dls.train.dataset.tls
-    label,cat = ys[0].tfms.fs
+    label,cat = dls.train.dataset.tls[1].tfms.fs
     w = dls.train.weights or [1]*len(dls.train.dataset)
     n = np.bincount([cat.vocab.o2i[label.labels[i]] for i in dls.train.dataset.items], w, len(dls.vocab))
     return (n/n.sum()).tolist()

@@ -305,10 +305,12 @@ class Prior(nn.Module):
         self.register_buffer('shift', (met/drawn).log(), persistent=False)  # no weight: it belongs to the recipe
     def forward(self, x): return x if self.training else x + self.shift
 
-def _met(recipe, vocab):
-    "The shares that the recipe names, in the order of the labels"
-    if set(recipe.prior) != set(vocab): raise MaskdetectError(f"recipe: prior must name the labels that are learnt ({', '.join(vocab)}), not {', '.join(recipe.prior)}")
-    return [recipe.prior[o] for o in vocab]
+def _prior(recipe, dls):
+    "The layer that the recipe's `prior` asks for"
+    if set(recipe.prior) != set(dls.vocab): raise MaskdetectError(f"recipe: prior must name the labels that are learnt ({', '.join(dls.vocab)}), not {', '.join(recipe.prior)}")
+    drawn = drawn_shares(dls)
+    if not all(drawn): raise DataError(f"no training face has the label {dls.vocab[drawn.index(0)]}, so its prior means nothing; add faces or leave it out of the recipe's labels")
+    return Prior([recipe.prior[o] for o in dls.vocab], drawn)
 
 # %% ../nbs/04_train.ipynb #764d24f9
 class Penalty(Callback):
@@ -328,7 +330,7 @@ def build_learner(recipe:Recipe, dls, # from `augment.dataloaders`
     set_seed(recipe.seed)
     state = pretrained_state(recipe.arch, recipe.weights) if recipe.pretrained and weights else None
     model = build_model(recipe, len(dls.vocab), state)
-    if recipe.prior: model[1].append(Prior(_met(recipe, dls.vocab), drawn_shares(dls)))
+    if recipe.prior: model[1].append(_prior(recipe, dls))
     model = model.to(dls.device, memory_format=torch.channels_last)
     split = model_meta.get(getattr(torchvision.models, recipe.arch, None), {'split': default_split})['split']
     learn = Learner(dls, model, CrossEntropyLossFlat(label_smoothing=recipe.label_smoothing), wd=recipe.wd, splitter=split,
