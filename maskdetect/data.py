@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['COLUMNS', 'EXTRAS', 'SPLITS', 'SOURCES', 'LAYOUTS', 'THUMB', 'MAX_BITS', 'MIN_CORR', 'TINY', 'LIMITS', 'spelled',
            'Reading', 'read_folders', 'read_12k', 'read_types', 'read_maskedface', 'read_utk', 'read_voc', 'read_coco',
-           'read_yolo', 'read_csv', 'read_wobot', 'Source', 'read_source', 'load_table', 'write_wobot', 'look',
-           'locate_faces', 'phash', 'near_pairs', 'add_groups', 'split_table', 'drop_leaks', 'crops', 'table_digest',
-           'save_results', 'CheckReport', 'check', 'show', 'unpack', 'download', 'get', 'at_hand', 'leak_experiment']
+           'read_yolo', 'read_csv', 'read_wobot', 'Source', 'readings', 'read_source', 'load_table', 'write_wobot',
+           'look', 'locate_faces', 'phash', 'near_pairs', 'add_groups', 'split_table', 'drop_leaks', 'crops',
+           'table_digest', 'save_results', 'CheckReport', 'check', 'show', 'unpack', 'download', 'get', 'at_hand',
+           'leak_experiment']
 
 # %% ../nbs/01_data.ipynb #be9aa809
 import csv, hashlib, importlib, json, lzma, math, os, platform, re, shutil, stat, sys, tarfile, time, zipfile, zlib
@@ -16,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
+from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 
@@ -33,7 +35,7 @@ from .core import cache_dir, crop_face, data_dir, file_digest, need, read_image
 
 # %% ../nbs/01_data.ipynb #72ea3717
 COLUMNS = ('path', 'x0', 'y0', 'x1', 'y1', 'label', 'source', 'split', 'group')
-EXTRAS = dict(origin='', mask_type='', age=np.nan, skin_tone='')  # optional columns, and what they hold where unknown
+EXTRAS = dict(origin='', mask_type='', age=np.nan, skin_tone='', reread='')  # optional columns, and what they hold where unknown
 SPLITS = ('train', 'valid', 'test')
 
 def _table(rows):
@@ -466,6 +468,22 @@ def _starts(f, *words):
         ends += h.read()
     return any(w in ends for w in words)
 
+# %% ../nbs/01_data.ipynb #8d9f5f5b
+def readings()->pd.DataFrame: # one row a face: source, file (below the source's folder, no suffix), face (its place in the photo), given, read, seen
+    "The faces that were read again, without seeing their label; `read` is empty where one could not tell"
+    return pd.read_csv(Path(str(resources.files('maskdetect')))/'readings.csv', keep_default_na=False)
+
+def _reread(rows, source):
+    "The rows of a source, with another label noted where one was read"
+    df = readings().query('source == @source and read not in ("", given)')
+    if not len(df): return rows
+    new,depth,place = {(o.file, o.face, o.given): o.read for o in df.itertuples()}, df.file.iloc[0].count('/')+1, Counter()
+    for row in rows:
+        file = '/'.join(Path(row['path']).with_suffix('').parts[-depth:])
+        row['reread'] = new.get((file, place[file], row['label']), '')
+        place[file] += 1
+    return rows
+
 # %% ../nbs/01_data.ipynb #4e7a6d2c
 def _find(name):
     "The folder of a registered source, or None"
@@ -541,7 +559,7 @@ def load_table(*sources, # names in `SOURCES`, folders, or .csv files
             if not skip_damaged: raise DataError(f"{bad}. Mend or remove them, or load the rest with skip_damaged=True (--skip-damaged)")
             tqdm.write(f"left out: {bad}", file=sys.stderr)
         if not r.rows: raise DataError(f"{r.root}: no faces found (read as {r.layout}); expected photos with labels")
-        rows += _held_out(r)
+        rows += _reread(_held_out(r), r.source)
     return _table(rows)
 
 def _short(f, root):

@@ -74,6 +74,7 @@ class Recipe:
     gray:bool=False # one grey channel in place of RGB
     margin:float=0. # added around each box, as a fraction of its longer side
     detect:bool=False # find the faces in whole photos first, as the runtime does
+    reread:bool=False # learn the label that we read in a face where the source's is another one, see `data.readings`; tests keep the source's
     normalize:bool=True # pixels less the mean of photos, by their spread; false: divided by 255 and no more
     arch:str='resnet34' # one of `ARCHS`, or of `PLAIN`
     head:str='fastai' # fastai (average and maximum, two layers), dense (average, two layers, the first of 128) or linear (average, one layer)
@@ -521,6 +522,7 @@ def prepare_table(recipe:Recipe,
         df = split_table(df, test=0. if 'test' in set(df.split) else .1, seed=recipe.seed)
     elif (df.split == '').any(): df = split_table(df, seed=recipe.seed)
     df,leaks = drop_leaks(df)
+    if recipe.reread and 'reread' in df: df['label'] = df.label.mask((df.split != 'test') & (df.reread != ''), df.reread)
     return _folded(_with_spliced(df, recipe), recipe), leaks  # folded last: a mask worn wrong is no bare face to put one on
 
 def _folded(df, recipe):
