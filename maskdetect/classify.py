@@ -35,6 +35,7 @@ _RULES = dict(
     margin=(lambda i: _number(i.margin, -0.9, 3), "must be a number from -0.9 to 3"),
     temperature=(lambda i: _number(i.temperature, 1e-3, 1e3), "must be a positive number"),
     threshold=(lambda i: _number(i.threshold, 0, 1), "must be a number from 0 to 1"),
+    prior=(lambda i: isinstance(i.prior, dict) and set(i.prior) in (set(), set(i.labels)) and all(_number(o, 1e-6, 1) for o in i.prior.values()), "must be empty or hold a share for each label"),
     trained_on=(lambda i: isinstance(i.trained_on, tuple) and all(isinstance(o, dict) for o in i.trained_on),
                 "must be a list of objects"),
     quality=(lambda i: isinstance(i.quality, dict), "must be an object"),
@@ -68,6 +69,7 @@ class ModelInfo:
     margin:float=0. # how the face was cut, see `crop_face`
     temperature:float=1. # logits are divided by it before the softmax
     threshold:float=0. # where no label is as probable as this, the verdict is `unsure`
+    prior:dict=field(default_factory=dict) # how often the answers expect each label: label -> share; empty if as often as in training
     trained_on:tuple=() # a dictionary for each source: name, digest, n
     quality:dict=field(default_factory=dict) # name of a test -> what was measured on it
     recipe:str='' # the recipe that trained it

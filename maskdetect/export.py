@@ -57,7 +57,7 @@ def make_info(learn, # a fastai learner, or a `Run` of `maskdetect.train`
     versions = installed_versions('maskdetect', 'fastai', 'torch', 'torchvision', 'numpy', 'onnx')
     return ModelInfo(
         labels=tuple(map(str, learn.dls.vocab)), size=reader.size, channels=1 if reader.gray else 3, margin=float(reader.margin),
-        mean=_plain(norm.mean), std=_plain(norm.std), temperature=float(temperature), threshold=getattr(recipe, 'threshold', 0.),
+        mean=_plain(norm.mean), std=_plain(norm.std), temperature=float(temperature), threshold=getattr(recipe, 'threshold', 0.), prior=getattr(recipe, 'prior', {}),
         trained_on=tuple(dict(name=s, n=len(g), digest=table_digest(g)) for s,g in train),
         quality={} if report is None else _figures(report), recipe=getattr(recipe, 'name', ''), arch=getattr(recipe, 'arch', ''),
         version=versions['maskdetect'], created=f'{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}', versions=versions)
@@ -286,6 +286,10 @@ _LIMITS = """- It judges one cut-out face. Finding faces in a scene is another m
 - Beards, scarves, veils, hands and cups before the mouth are the usual mistakes.
 - Not for identifying people, and not for decisions against a person that no human looks at."""
 
+def _expects(info):
+    shares = ', '.join(f"`{k}` {v:.0%}" for k,v in info.prior.items())
+    return f"\n- Its answers expect these shares of faces: {shares}. Where they are far off, the rarer label is found too seldom or too often." if shares else ''
+
 # %% ../nbs/06_export.ipynb #06a4ca73
 def model_card(info:ModelInfo, # see `make_info`
                report=None # `Report` on the test part
@@ -297,7 +301,7 @@ def model_card(info:ModelInfo, # see `make_info`
         f"# Face-mask classifier: {info.recipe or info.arch or 'model'}", "",
         f"Sorts face crops into {', '.join(f'`{o}`' for o in info.labels)}. Architecture {info.arch or 'not recorded'}, input {info.size}×{info.size} {kind}, "
         f"recipe {info.recipe or 'not recorded'}. Written by maskdetect {info.version} on {info.created or 'an unknown date'}.",
-        *part("How good it is", *_figures_md(info, report)), *part("What it was trained on", *_sources_md(info)), *part("Limits and responsible use", _LIMITS),
+        *part("How good it is", *_figures_md(info, report)), *part("What it was trained on", *_sources_md(info)), *part("Limits and responsible use", _LIMITS + _expects(info)),
         *part("How to use it", "```python", "from maskdetect import MaskClassifier", "", "model = MaskClassifier.load('model.onnx')", "model.classify('face.jpg')", "```", "",
               f"A face is cut as the square around its box with a margin of {info.margin:g} (`maskdetect.core.crop_face`), scaled to {info.size} pixels and to 0…1, minus "
               f"{[round(o, 4) for o in info.mean]}, divided by {[round(o, 4) for o in info.std]}. The logits are divided by the temperature {info.temperature:.4g} before the softmax. "

@@ -919,7 +919,8 @@ def splice(upper, lower, # photos of two faces, height x width x 3, uint8, RGB
     cut:float, # where the upper face ends: 0 is the height of its eyes, 1 that of its mouth
     lower_cut:float, # where the lower face begins, on the same scale
     seed=0, # of the shape of the seam, the size and the light
-)->np.ndarray: # a copy of `upper` with the lower part of the other face
+    end:float=np.inf, # where the first face goes on again, on the same scale
+)->np.ndarray: # a copy of `upper` with the lower part, or a band, of the other face
     "The upper part of one face and the lower part of another"
     rng = np.random.default_rng(seed)
     (eyes,axes,n),(other,others,m) = _axes(upper_marks),_axes(lower_marks)
@@ -933,8 +934,21 @@ def splice(upper, lower, # photos of two faces, height x width x 3, uint8, RGB
     soft = rng.uniform(.008, .035)
     part = lambda d: 1/(1+np.exp(-np.clip(d/soft, -30, 30)))
     over = part(y-seam)
-    if rng.random()<.5: over = over*part(rng.uniform(.95, 1.3)-.15*np.clip(y-1, 0, 2)-np.abs(x))  # the face alone, not what is beside it
+    if rng.random()<.5 or end<np.inf: over = over*part(rng.uniform(.95, 1.3)-.15*np.clip(y-1, 0, 2)-np.abs(x))  # the face alone, not what is beside it
+    if end<np.inf: over = over*part(end+rng.uniform(-.25, .1)*np.minimum(x**2, 1.2)+rng.normal(0, .06)*x-y)
     return np.clip(upper*(1-over[...,None])+moved*over[...,None]+.5, 0, 255).astype(np.uint8)
+
+# %% ../nbs/02_synth.ipynb #d2343d84
+def _straps(image, marks, to, rng):
+    "A copy of a photo with the straps of a mask from the ears down to `to`; of a face in profile, on the near side"
+    (eyes,axes,n),turn,copy = _axes(marks),_on_face(marks, marks[2])[0],image.copy()
+    color = [int(rng.choice([rng.integers(170, 250),rng.integers(15, 70)], p=[.8,.2]))]*3
+    for side in (-1,1):
+        if side*turn>.25: continue
+        for ear in (-.1,.35):
+            a,b = ((16*(eyes+n*np.array([x,y]) @ axes)).astype(int).tolist() for x,y in ((side*rng.uniform(.95, 1.1),ear+rng.normal(0, .06)),(side*rng.uniform(.65, .85),to+rng.uniform(0, .25))))
+            cv2.line(copy, a, b, color, max(1, round(n*rng.uniform(.012, .04))), cv2.LINE_AA, shift=4)
+    return copy
 
 # %% ../nbs/02_synth.ipynb #64696d14
 def cover(face, other, # photos of two bare faces, height x width x 3, uint8, RGB
@@ -1036,7 +1050,8 @@ def _cuts(rng, face, way):
     "Where the upper face ends and the lower one begins"
     nose = np.clip(_on_face(face.marks, face.marks[2])[1], .35, .75)
     if way=='nose_out': return rng.uniform(nose+.05, max(.9, nose+.15)), rng.uniform(.55, .8)
-    if way=='chin': return rng.uniform(1.15, 1.5), rng.uniform(.45, .85)
+    if way=='chin': return rng.uniform(1.15, 1.65), rng.uniform(.45, .85)
+    if way=='eyes': return rng.uniform(-.8, -.3), rng.uniform(.4, .65)
     cut = rng.uniform(.6, .95 if way=='with_mask' else 1.4)
     return cut, cut+rng.uniform(-.07, .07)
 
@@ -1044,16 +1059,20 @@ def _spliced(rng, face, other, mirror, way):
     upper,lower,marks = _closeup(face),_closeup(other),other.marks
     if way=='covered': return cover(upper, lower, face.marks, marks, rng)
     if mirror: lower,marks = lower[:,::-1],np.c_[lower.shape[1]-1-marks[:,0],marks[:,1]][[1,0,2,4,3]]
-    return splice(upper, lower, face.marks, marks, *_cuts(rng, face, way), rng)
+    cuts = _cuts(rng, face, way)
+    if way=='chin' and rng.random()<.6: upper = _straps(upper, face.marks, cuts[0], rng)
+    return splice(upper, lower, face.marks, marks, *cuts, rng, end=rng.uniform(-.1, .45) if way=='eyes' else np.inf)
 
 _PLAN = {  # labels of the two faces -> what is made of them; the more often a way stands here, the more often it is taken
-    ('without_mask','with_mask'): ('nose_out','nose_out','chin'), ('with_mask','with_mask'): ('with_mask',), ('without_mask','without_mask'): ('covered','covered','covered','covered','without_mask')}
+    ('without_mask','with_mask'): ('nose_out','chin','nose_out','chin','nose_out','chin','eyes'), ('with_mask','with_mask'): ('with_mask',), ('without_mask','without_mask'): ('covered','covered','covered','covered','without_mask')}
 _TIMES = {('with_mask','with_mask'): .5, ('without_mask','without_mask'): 1.25}  # of `n`
 
 def _splice_folder(folder):
     "A folder of its own for this code"
     noise,marks = np.random.default_rng(0).integers(0, 256, (64,64,3), dtype=np.uint8),32+20*np.array([(-.5,-.5),(.5,-.5),(0,0),(-.4,.5),(.4,.5)])
-    h = hashlib.sha256(b''.join(o.tobytes() for i in range(4) for o in (splice(noise, noise[::-1], marks, marks, .8, .7, i), cover(noise, noise[::-1], marks, marks, i))))
+    made = lambda i: (splice(noise, noise[::-1], marks, marks, .8, .7, i, .9), cover(noise, noise[::-1], marks, marks, i), _straps(noise, marks, 1.3, np.random.default_rng(i)),
+                      *(np.array(_cuts(np.random.default_rng(i), AttrDict(marks=marks), way)) for way in ('nose_out','chin','eyes','with_mask')))
+    h = hashlib.sha256(b''.join(o.tobytes() for i in range(4) for o in made(i)))
     folder = Path(folder).expanduser().absolute()/h.hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -1086,7 +1105,7 @@ def splice_faces(df, # face table with groups and splits; its training faces are
                     path.parent.mkdir(exist_ok=True)
                     picture = _spliced(np.random.default_rng(int(name, 16)), face, *found, way)
                     with atomic_path(path) as tmp: tmp.write_bytes(cv2.imencode('.jpg', picture[...,::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1])
-                label = dict(nose_out='incorrect_mask', chin='incorrect_mask', covered='without_mask').get(way, way)
+                label = dict(nose_out='incorrect_mask', chin='incorrect_mask', eyes='incorrect_mask', covered='without_mask').get(way, way)
                 rows.append(dict(path=str(path), **dict(zip(('x0','y0','x1','y1'), face.box)), label=label, group=face.group))
     except OSError as e: raise DataError(f'{folder}: {e.strerror}; make room or choose another folder, then go on with the same command') from e
     return pd.DataFrame(rows, columns=['path','x0','y0','x1','y1','label','group']).assign(source='spliced', split='train')
