@@ -809,10 +809,10 @@ MAX_CROPS = 20_000_000_000  # bytes on disk, all tables together
 
 def _prune(folder, limit=MAX_CROPS):
     "Delete the crops that were not used for longest, but never the last ones, until the rest fits"
-    used = sorted(((s.st_mtime_ns, s.st_size, f) for f in (*folder.glob('*.npy'), *folder.glob('*.part')) for s in [f.stat()]), reverse=True)
-    for (_,_,f),total in list(zip(used, np.cumsum([size for _,size,_ in used])))[1:]:
-        if total > limit:
-            with suppress(OSError): f.unlink()
+    with suppress(OSError):  # another process may be at it too
+        used = sorted(((s.st_mtime_ns, s.st_size, f) for f in (*folder.glob('*.npy'), *folder.glob('*.part')) for s in [f.stat()]), reverse=True)
+        for (_,_,f),total in list(zip(used, np.cumsum([size for _,size,_ in used])))[1:]:
+            if total > limit: f.unlink()
 
 def _crop_key(df, shape, margin):
     "Digest of everything that decides about the pixels"

@@ -522,7 +522,7 @@ def prepare_table(recipe:Recipe,
         df = split_table(df, test=0. if 'test' in set(df.split) else .1, seed=recipe.seed)
     elif (df.split == '').any(): df = split_table(df, seed=recipe.seed)
     df,leaks = drop_leaks(df)
-    if recipe.reread and 'reread' in df: df['label'] = df.label.mask((df.split != 'test') & (df.reread != ''), df.reread)
+    if recipe.reread and 'reread' in df: df['label'] = df.label.mask((df.split != 'test') & ~df.reread.isin(['', np.nan]), df.reread)
     return _folded(_with_spliced(df, recipe), recipe), leaks  # folded last: a mask worn wrong is no bare face to put one on
 
 def _folded(df, recipe):
