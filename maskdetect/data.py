@@ -469,7 +469,7 @@ def _starts(f, *words):
     return any(w in ends for w in words)
 
 # %% ../nbs/01_data.ipynb #8d9f5f5b
-def readings()->pd.DataFrame: # one row a face: source, file (below the source's folder, no suffix), face (its place in the photo), given, read, seen
+def readings()->pd.DataFrame: # one row a face: source, file (below the source's folder, no suffix), face (its place in the photo), given, read, seen (doubted, control, or copy of a doubted one)
     "The faces that were read again, without seeing their label; `read` is empty where one could not tell"
     return pd.read_csv(Path(str(resources.files('maskdetect')))/'readings.csv', keep_default_na=False)
 
