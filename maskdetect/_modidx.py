@@ -634,6 +634,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'maskdetect.synth._scarf': ('synth.html#_scarf', 'maskdetect/synth.py'),
                                   'maskdetect.synth._shade': ('synth.html#_shade', 'maskdetect/synth.py'),
                                   'maskdetect.synth._skin': ('synth.html#_skin', 'maskdetect/synth.py'),
+                                  'maskdetect.synth._some': ('synth.html#_some', 'maskdetect/synth.py'),
                                   'maskdetect.synth._specs': ('synth.html#_specs', 'maskdetect/synth.py'),
                                   'maskdetect.synth._specs_of': ('synth.html#_specs_of', 'maskdetect/synth.py'),
                                   'maskdetect.synth._splice_folder': ('synth.html#_splice_folder', 'maskdetect/synth.py'),

@@ -1033,6 +1033,10 @@ def _read_faces(faces, folder, detector):
     for i,c in enumerate(('box','marks','skin')): faces[c] = [np.array(done[o][i]) for o in faces.key]
     return faces.assign(turn=[_on_face(o, o[2])[0] for o in faces.marks])
 
+def _some(faces, n):
+    "At most so many faces of each source and label, by the end of their keys: their beginnings still spread evenly, as `_draw` wants"
+    return faces.iloc[faces.key.str[8:].argsort()].groupby(['source','label']).head(n).sort_values('key')
+
 def _draw(rng, faces, n):
     "Some of the faces, by their keys: one face more or less in the table changes few of the draws"
     return faces.iloc[np.searchsorted(faces.key, [f'{o:016x}' for o in rng.integers(0, 2**64, n, dtype=np.uint64)]) % len(faces)]
@@ -1051,7 +1055,7 @@ def _cuts(rng, face, way):
     nose = np.clip(_on_face(face.marks, face.marks[2])[1], .35, .75)
     if way=='nose_out': return rng.uniform(nose+.05, max(.9, nose+.15)), rng.uniform(.55, .8)
     if way=='chin': return rng.uniform(1.15, 1.65), rng.uniform(.45, .85)
-    if way=='eyes': return rng.uniform(-.8, -.3), rng.uniform(.4, .65)
+    if way=='mouth_out': return rng.uniform(-.8, .25), rng.uniform(.4, .65)
     cut = rng.uniform(.6, .95 if way=='with_mask' else 1.4)
     return cut, cut+rng.uniform(-.07, .07)
 
@@ -1061,17 +1065,17 @@ def _spliced(rng, face, other, mirror, way):
     if mirror: lower,marks = lower[:,::-1],np.c_[lower.shape[1]-1-marks[:,0],marks[:,1]][[1,0,2,4,3]]
     cuts = _cuts(rng, face, way)
     if way=='chin' and rng.random()<.6: upper = _straps(upper, face.marks, cuts[0], rng)
-    return splice(upper, lower, face.marks, marks, *cuts, rng, end=rng.uniform(-.1, .45) if way=='eyes' else np.inf)
+    return splice(upper, lower, face.marks, marks, *cuts, rng, end=rng.uniform(max(-.1, cuts[0]+.35), .75) if way=='mouth_out' else np.inf)
 
 _PLAN = {  # labels of the two faces -> what is made of them; the more often a way stands here, the more often it is taken
-    ('without_mask','with_mask'): ('nose_out','chin','nose_out','chin','nose_out','chin','eyes'), ('with_mask','with_mask'): ('with_mask',), ('without_mask','without_mask'): ('covered','covered','covered','covered','without_mask')}
+    ('without_mask','with_mask'): ('nose_out','chin','nose_out','chin','nose_out','chin','mouth_out'), ('with_mask','with_mask'): ('with_mask',), ('without_mask','without_mask'): ('covered','covered','covered','covered','without_mask')}
 _TIMES = {('with_mask','with_mask'): .5, ('without_mask','without_mask'): 1.25}  # of `n`
 
 def _splice_folder(folder):
     "A folder of its own for this code"
     noise,marks = np.random.default_rng(0).integers(0, 256, (64,64,3), dtype=np.uint8),32+20*np.array([(-.5,-.5),(.5,-.5),(0,0),(-.4,.5),(.4,.5)])
     made = lambda i: (splice(noise, noise[::-1], marks, marks, .8, .7, i, .9), cover(noise, noise[::-1], marks, marks, i), _straps(noise, marks, 1.3, np.random.default_rng(i)),
-                      *(np.array(_cuts(np.random.default_rng(i), AttrDict(marks=marks), way)) for way in ('nose_out','chin','eyes','with_mask')))
+                      *(np.array(_cuts(np.random.default_rng(i), AttrDict(marks=marks), way)) for way in ('nose_out','chin','mouth_out','with_mask')))
     h = hashlib.sha256(b''.join(o.tobytes() for i in range(4) for o in made(i)))
     folder = Path(folder).expanduser().absolute()/h.hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
@@ -1086,7 +1090,7 @@ def splice_faces(df, # face table with groups and splits; its training faces are
 )->pd.DataFrame: # a face table, source `spliced`, all in training
     "Faces with other people's masks, worn right and wrong, and bare ones with something before the mouth"
     faces = df[(df.split=='train') & df.label.isin(LABELS[:2]) & ~((df.x1-df.x0)*(df.y1-df.y0)<44**2)]
-    faces = faces.assign(key=_keys(faces, seed)).sort_values('key').groupby(['source','label']).head(800)
+    faces = _some(faces.assign(key=_keys(faces, seed)), 800)
     detector = detector or importlib.import_module('maskdetect.detect').FaceDetector(max_side=320)
     rows = []
     try:
@@ -1105,7 +1109,7 @@ def splice_faces(df, # face table with groups and splits; its training faces are
                     path.parent.mkdir(exist_ok=True)
                     picture = _spliced(np.random.default_rng(int(name, 16)), face, *found, way)
                     with atomic_path(path) as tmp: tmp.write_bytes(cv2.imencode('.jpg', picture[...,::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])[1])
-                label = dict(nose_out='incorrect_mask', chin='incorrect_mask', eyes='incorrect_mask', covered='without_mask').get(way, way)
+                label = dict(nose_out='incorrect_mask', chin='incorrect_mask', mouth_out='incorrect_mask', covered='without_mask').get(way, way)
                 rows.append(dict(path=str(path), **dict(zip(('x0','y0','x1','y1'), face.box)), label=label, group=face.group))
     except OSError as e: raise DataError(f'{folder}: {e.strerror}; make room or choose another folder, then go on with the same command') from e
     return pd.DataFrame(rows, columns=['path','x0','y0','x1','y1','label','group']).assign(source='spliced', split='train')
