@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['COLUMNS', 'EXTRAS', 'SPLITS', 'SOURCES', 'LAYOUTS', 'THUMB', 'MAX_BITS', 'MIN_CORR', 'MAX_CROPS', 'TINY', 'LIMITS',
-           'spelled', 'Reading', 'read_folders', 'read_12k', 'read_types', 'read_maskedface', 'read_utk', 'read_voc',
-           'read_coco', 'read_yolo', 'read_csv', 'read_wobot', 'Source', 'readings', 'read_source', 'load_table',
-           'write_wobot', 'look', 'locate_faces', 'phash', 'near_pairs', 'add_groups', 'split_table', 'drop_leaks',
-           'crops', 'table_digest', 'save_results', 'CheckReport', 'check', 'show', 'unpack', 'download', 'get',
-           'at_hand', 'leak_experiment']
+           'join_tables', 'spelled', 'Reading', 'read_folders', 'read_12k', 'read_types', 'read_maskedface', 'read_utk',
+           'read_voc', 'read_coco', 'read_yolo', 'read_csv', 'read_wobot', 'Source', 'readings', 'read_source',
+           'load_table', 'write_wobot', 'look', 'locate_faces', 'phash', 'near_pairs', 'add_groups', 'split_table',
+           'drop_leaks', 'crops', 'table_digest', 'save_results', 'CheckReport', 'check', 'show', 'unpack', 'download',
+           'get', 'at_hand', 'leak_experiment']
 
 # %% ../nbs/01_data.ipynb #be9aa809
 import csv, hashlib, importlib, json, lzma, math, os, platform, re, shutil, stat, sys, tarfile, time, zipfile, zlib
@@ -38,14 +38,16 @@ COLUMNS = ('path', 'x0', 'y0', 'x1', 'y1', 'label', 'source', 'split', 'group')
 EXTRAS = dict(origin='', mask_type='', age=np.nan, skin_tone='', reread='')  # optional columns, and what they hold where unknown
 SPLITS = ('train', 'valid', 'test')
 
+def join_tables(*tables # face tables
+               )->pd.DataFrame:
+    "One face table of several; what one of them does not tell is empty, never NaN, in columns of text"
+    df = pd.concat(tables, ignore_index=True)
+    return df.assign(**{c: df[c].astype(object).where(df[c].notna(), '') for c in (*COLUMNS, *EXTRAS) if c in df and c not in ('x0', 'y0', 'x1', 'y1', 'age')})
+
 def _table(rows):
     "A face table from a list of dicts; optional columns only where some row knows them"
-    df = pd.DataFrame(rows)
-    for c in COLUMNS:
-        empty = np.nan if c in ('x0', 'y0', 'x1', 'y1') else ''
-        df[c] = df[c].where(df[c].notna(), empty) if c in df else empty
-    for c,empty in EXTRAS.items():
-        if c in df and empty == '': df[c] = df[c].astype(object).where(df[c].notna(), '')
+    df = join_tables(pd.DataFrame(rows))
+    for c in set(COLUMNS) - set(df): df[c] = np.nan if c in ('x0', 'y0', 'x1', 'y1') else ''
     df[['x0', 'y0', 'x1', 'y1']] = df[['x0', 'y0', 'x1', 'y1']].astype(float)
     return df[[*COLUMNS, *(c for c in EXTRAS if c in df)]].reset_index(drop=True)
 

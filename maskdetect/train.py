@@ -47,7 +47,7 @@ from torchvision.models import get_model_weights
 from .augment import STRENGTHS, check_strengths, dataloaders, drawn_shares, table_labels
 from .classify import open_learner
 from .core import LABELS, DataError, MaskdetectError, ModelError, atomic_path, cache_dir, file_digest, need
-from .data import add_groups, crops, drop_leaks, load_table, locate_faces, save_results, split_table, table_digest
+from .data import add_groups, crops, drop_leaks, join_tables, load_table, locate_faces, save_results, split_table, table_digest
 
 # %% ../nbs/04_train.ipynb #22a00897
 PRECISIONS = ('auto', 'float32', 'bf16', 'fp16')
@@ -508,9 +508,9 @@ def prepare_table(recipe:Recipe,
         if not recipe.data: raise DataError("the recipe names no data; set data, or pass a table")
         drawn = [_drawn(recipe)] if 'synth' in recipe.data else []
         named = [o for o in recipe.data if o not in ('synth', 'spliced')]
-        table = pd.concat(drawn + ([load_table(*named, **kwargs)] if named else []), ignore_index=True)
+        table = join_tables(*drawn, *([load_table(*named, **kwargs)] if named else []))
     folded = _folded(table, recipe)
-    df = table[folded.label.isin(table_labels(folded, recipe.labels or None))].reset_index(drop=True)
+    df = join_tables(table[folded.label.isin(table_labels(folded, recipe.labels or None))])
     if not len(df): raise DataError(f"the data have no face with the labels {', '.join(recipe.labels)}")
     if recipe.detect:
         df,lost = locate_faces(df)
@@ -522,7 +522,7 @@ def prepare_table(recipe:Recipe,
         df = split_table(df, test=0. if 'test' in set(df.split) else .1, seed=recipe.seed)
     elif (df.split == '').any(): df = split_table(df, seed=recipe.seed)
     df,leaks = drop_leaks(df)
-    if recipe.reread and 'reread' in df: df['label'] = df.label.mask((df.split != 'test') & ~df.reread.isin(['', np.nan]), df.reread)
+    if recipe.reread and 'reread' in df: df['label'] = df.label.mask((df.split != 'test') & (df.reread != ''), df.reread)
     return _folded(_with_spliced(df, recipe), recipe), leaks  # folded last: a mask worn wrong is no bare face to put one on
 
 def _folded(df, recipe):
@@ -542,9 +542,7 @@ def _with_spliced(df, recipe):
     if 'spliced' not in recipe.data: return df
     from maskdetect.synth import splice_faces
     new = splice_faces(df[~df.source.isin(['synth', 'maskedface-net'])], cache_dir()/'spliced', seed=recipe.seed)  # drawn masks are no real ones
-    out = pd.concat([df, new[_folded(new, recipe).label.isin(recipe.labels or LABELS)]], ignore_index=True)
-    text = out.columns.difference(['x0', 'y0', 'x1', 'y1', 'age'])
-    return out.assign(**out[text].fillna(''))
+    return join_tables(df, new[_folded(new, recipe).label.isin(recipe.labels or LABELS)])
 
 def _drawn(recipe):
     from maskdetect.synth import make_sample
@@ -636,17 +634,12 @@ def train(recipe, # a Recipe, or the name or path of one
     learn = build_learner(recipe, dls, weights=ck is None, precision=ck['precision'] if ck else '')
     with _plain_learner(learn): return _train(learn, recipe, df, leaks, path, key, ck)
 
-def _read_table(path):
-    df = pd.read_csv(path, dtype={'group': str})
-    text = df.columns.difference(['x0', 'y0', 'x1', 'y1', 'age'])
-    return df.assign(**df[text].fillna(''))
-
 @patch(cls_method=True)
 def load(cls:Run, path)->Run:
     "Open a run folder again, with the weights of the best epoch"
     path = Path(path)
     if not (path/'best.pth').exists(): raise ModelError(f"{path} holds no run with a finished epoch")
-    recipe,df = Recipe.load(path/'recipe.yaml'),_read_table(path/'table.csv')
+    recipe,df = Recipe.load(path/'recipe.yaml'),join_tables(pd.read_csv(path/'table.csv', dtype={'group': str}))
     dls = dataloaders(df, recipe.size, recipe.margin, recipe.gray, recipe.augment, recipe.bs, recipe.seed, recipe.labels or None, recipe.samples, recipe.normalize)
     learn = build_learner(recipe, dls, weights=False, precision='float32')
     learn.model.load_state_dict(torch.load(path/'best.pth', map_location=dls.device, weights_only=True))
