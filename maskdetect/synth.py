@@ -1035,7 +1035,7 @@ def _read_faces(faces, folder, detector):
 
 def _some(faces, n):
     "At most so many faces of each source and label, by the end of their keys: their beginnings still spread evenly, as `_draw` wants"
-    return faces.iloc[faces.key.str[8:].argsort()].groupby(['source','label']).head(n).sort_values('key')
+    return faces.iloc[np.argsort([o[8:] for o in faces.key])].groupby(['source','label']).head(n).sort_values('key')
 
 def _draw(rng, faces, n):
     "Some of the faces, by their keys: one face more or less in the table changes few of the draws"
