@@ -1033,7 +1033,7 @@ def _read_faces(faces, folder, detector):
     for i,c in enumerate(('box','marks','skin')): faces[c] = [np.array(done[o][i]) for o in faces.key]
     return faces.assign(turn=[_on_face(o, o[2])[0] for o in faces.marks])
 
-def _some(faces, n):
+def _sample(faces, n):
     "At most so many faces of each source and label, by the end of their keys: their beginnings still spread evenly, as `_draw` wants"
     return faces.iloc[np.argsort([o[8:] for o in faces.key])].groupby(['source','label']).head(n).sort_values('key')
 
@@ -1090,7 +1090,7 @@ def splice_faces(df, # face table with groups and splits; its training faces are
 )->pd.DataFrame: # a face table, source `spliced`, all in training
     "Faces with other people's masks, worn right and wrong, and bare ones with something before the mouth"
     faces = df[(df.split=='train') & df.label.isin(LABELS[:2]) & ~((df.x1-df.x0)*(df.y1-df.y0)<44**2)]
-    faces = _some(faces.assign(key=_keys(faces, seed)), 800)
+    faces = _sample(faces.assign(key=_keys(faces, seed)), 800)
     detector = detector or importlib.import_module('maskdetect.detect').FaceDetector(max_side=320)
     rows = []
     try:
