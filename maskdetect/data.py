@@ -37,17 +37,19 @@ from .core import cache_dir, crop_face, data_dir, file_digest, need, read_image
 COLUMNS = ('path', 'x0', 'y0', 'x1', 'y1', 'label', 'source', 'split', 'group')
 EXTRAS = dict(origin='', mask_type='', age=np.nan, skin_tone='', reread='')  # optional columns, and what they hold where unknown
 SPLITS = ('train', 'valid', 'test')
+_EMPTY = dict.fromkeys(COLUMNS, '') | dict.fromkeys(('x0', 'y0', 'x1', 'y1'), np.nan) | EXTRAS
 
 def join_tables(*tables # face tables
                )->pd.DataFrame:
     "One face table of several; what one of them does not tell is empty, never NaN, in columns of text"
     df = pd.concat(tables, ignore_index=True)
-    return df.assign(**{c: df[c].astype(object).where(df[c].notna(), '') for c in (*COLUMNS, *EXTRAS) if c in df and c not in ('x0', 'y0', 'x1', 'y1', 'age')})
+    return df.assign(**{c: df[c].astype(object).where(df[c].notna(), '') for c,empty in _EMPTY.items() if c in df and empty == ''})
 
 def _table(rows):
     "A face table from a list of dicts; optional columns only where some row knows them"
     df = join_tables(pd.DataFrame(rows))
-    for c in set(COLUMNS) - set(df): df[c] = np.nan if c in ('x0', 'y0', 'x1', 'y1') else ''
+    for c in COLUMNS:
+        if c not in df: df[c] = _EMPTY[c]
     df[['x0', 'y0', 'x1', 'y1']] = df[['x0', 'y0', 'x1', 'y1']].astype(float)
     return df[[*COLUMNS, *(c for c in EXTRAS if c in df)]].reset_index(drop=True)
 

@@ -1051,21 +1051,21 @@ def _partner(rng, face, others):
     return some.iloc[best], bool(mirrored.iloc[best]<same.iloc[best])
 
 def _cuts(rng, face, way):
-    "Where the upper face ends and the lower one begins"
+    "Where the upper face ends, the lower one begins, and the upper one goes on again"
     nose = np.clip(_on_face(face.marks, face.marks[2])[1], .35, .75)
-    if way=='nose_out': return rng.uniform(nose+.05, max(.9, nose+.15)), rng.uniform(.55, .8)
-    if way=='chin': return rng.uniform(1.15, 1.65), rng.uniform(.45, .85)
-    if way=='mouth_out': return rng.uniform(-.8, .25), rng.uniform(.4, .65)
+    if way=='nose_out': return rng.uniform(nose+.05, max(.9, nose+.15)), rng.uniform(.55, .8), np.inf
+    if way=='chin': return rng.uniform(1.15, 1.65), rng.uniform(.45, .85), np.inf
+    if way=='mouth_out': return (cut := rng.uniform(-.8, .25)), rng.uniform(.4, .65), rng.uniform(max(-.1, cut+.35), .75)
     cut = rng.uniform(.6, .95 if way=='with_mask' else 1.4)
-    return cut, cut+rng.uniform(-.07, .07)
+    return cut, cut+rng.uniform(-.07, .07), np.inf
 
 def _spliced(rng, face, other, mirror, way):
     upper,lower,marks = _closeup(face),_closeup(other),other.marks
     if way=='covered': return cover(upper, lower, face.marks, marks, rng)
     if mirror: lower,marks = lower[:,::-1],np.c_[lower.shape[1]-1-marks[:,0],marks[:,1]][[1,0,2,4,3]]
-    cuts = _cuts(rng, face, way)
-    if way=='chin' and rng.random()<.6: upper = _straps(upper, face.marks, cuts[0], rng)
-    return splice(upper, lower, face.marks, marks, *cuts, rng, end=rng.uniform(max(-.1, cuts[0]+.35), .75) if way=='mouth_out' else np.inf)
+    cut,lower_cut,end = _cuts(rng, face, way)
+    if way=='chin' and rng.random()<.6: upper = _straps(upper, face.marks, cut, rng)
+    return splice(upper, lower, face.marks, marks, cut, lower_cut, rng, end)
 
 _PLAN = {  # labels of the two faces -> what is made of them; the more often a way stands here, the more often it is taken
     ('without_mask','with_mask'): ('nose_out','chin','nose_out','chin','nose_out','chin','mouth_out'), ('with_mask','with_mask'): ('with_mask',), ('without_mask','without_mask'): ('covered','covered','covered','covered','without_mask')}

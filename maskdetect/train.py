@@ -508,9 +508,10 @@ def prepare_table(recipe:Recipe,
         if not recipe.data: raise DataError("the recipe names no data; set data, or pass a table")
         drawn = [_drawn(recipe)] if 'synth' in recipe.data else []
         named = [o for o in recipe.data if o not in ('synth', 'spliced')]
-        table = join_tables(*drawn, *([load_table(*named, **kwargs)] if named else []))
+        tables = [*drawn, *([load_table(*named, **kwargs)] if named else [])]
+    table = join_tables(*(tables if table is None else [table]))
     folded = _folded(table, recipe)
-    df = join_tables(table[folded.label.isin(table_labels(folded, recipe.labels or None))])
+    df = table[folded.label.isin(table_labels(folded, recipe.labels or None))].reset_index(drop=True)
     if not len(df): raise DataError(f"the data have no face with the labels {', '.join(recipe.labels)}")
     if recipe.detect:
         df,lost = locate_faces(df)
