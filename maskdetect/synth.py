@@ -7,7 +7,7 @@ __all__ = ['SKIN', 'AGES', 'MASK_TYPES', 'WEARS', 'face_spec', 'draw_face', 'dra
            'cover', 'splice_faces']
 
 # %% ../nbs/02_synth.ipynb #0fba1d46
-import hashlib, importlib, json
+import colorsys, hashlib, importlib, json
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -913,6 +913,12 @@ def _gain(image, marks, other, other_marks):
     light = np.clip(_skin(image, marks)/np.maximum(_skin(other, other_marks), 20), .65, 1.5)
     return (light+light.mean())/2
 
+def _places(image, marks):
+    "For each pixel, where it lies on the face"
+    return np.moveaxis(_on_face(marks, np.stack(np.meshgrid(np.arange(image.shape[1]), np.arange(image.shape[0])), -1)), -1, 0)
+
+def _logistic(d, soft): return 1/(1+np.exp(-np.clip(d/soft, -30, 30)))
+
 # %% ../nbs/02_synth.ipynb #c060d273
 def splice(upper, lower, # photos of two faces, height x width x 3, uint8, RGB
     upper_marks, lower_marks, # (5, 2) pixels: their landmarks, as the face detector gives them
@@ -920,21 +926,25 @@ def splice(upper, lower, # photos of two faces, height x width x 3, uint8, RGB
     lower_cut:float, # where the lower face begins, on the same scale
     seed=0, # of the shape of the seam, the size and the light
     end:float=np.inf, # where the first face goes on again, on the same scale
+    chin:bool=False, # the lower face's mask hangs on the chin: folded, drawn up at the sides, no wider than the face
 )->np.ndarray: # a copy of `upper` with the lower part, or a band, of the other face
     "The upper part of one face and the lower part of another"
     rng = np.random.default_rng(seed)
     (eyes,axes,n),(other,others,m) = _axes(upper_marks),_axes(lower_marks)
-    turn = n/m*rng.uniform(.9, 1.03)*axes.T @ others
+    fold = np.array([rng.uniform(.75, 1.05),rng.uniform(.4, .9)]) if chin else 1.
+    turn = n/m*rng.uniform(.9, 1.03)*(axes.T*fold) @ others
     shift = eyes+n*cut*axes[1]-turn @ (other+m*lower_cut*others[1])
     h,w = upper.shape[:2]
     moved = cv2.warpAffine(lower, np.c_[turn,shift], (w,h), flags=cv2.INTER_AREA if n<m else cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(float)
     if rng.random()<.7: moved *= _gain(upper, upper_marks, lower, lower_marks)
-    x,y = np.moveaxis(_on_face(upper_marks, np.stack(np.meshgrid(np.arange(w), np.arange(h)), -1)), -1, 0)
-    seam = cut+rng.uniform(-.25, .2)*np.minimum(x**2, 1.2)+rng.normal(0, .06)*x+rng.normal(0, .05)*np.cos(3*x)
+    x,y = _places(upper, upper_marks)
+    seam = cut+rng.uniform(*((-.7, .05) if chin else (-.25, .2)))*np.minimum(x**2, 1.2)+rng.normal(0, .06)*x+rng.normal(0, .05)*np.cos(3*x)
     soft = rng.uniform(.008, .035)
-    part = lambda d: 1/(1+np.exp(-np.clip(d/soft, -30, 30)))
+    part = lambda d: _logistic(d, soft)
     over = part(y-seam)
-    if rng.random()<.5 or end<np.inf: over = over*part(rng.uniform(.95, 1.3)-.15*np.clip(y-1, 0, 2)-np.abs(x))  # the face alone, not what is beside it
+    if chin: over = over*part(rng.uniform(.8, 1.15)-rng.uniform(.1, .5)*np.clip(y-1, 0, 2)-np.abs(x))
+    elif rng.random()<.75 or end<np.inf: over = over*part(rng.uniform(.95, 1.3)-.15*np.clip(y-1, 0, 2)-np.abs(x))  # the face alone, not what is beside it
+    if chin and rng.random()<.7: over = over*part(cut+rng.uniform(.35, .9)-rng.uniform(0, .5)*np.minimum(x**2, 1.2)-y)
     if end<np.inf: over = over*part(end+rng.uniform(-.25, .1)*np.minimum(x**2, 1.2)+rng.normal(0, .06)*x-y)
     return np.clip(upper*(1-over[...,None])+moved*over[...,None]+.5, 0, 255).astype(np.uint8)
 
@@ -946,9 +956,36 @@ def _straps(image, marks, to, rng):
     for side in (-1,1):
         if side*turn>.25: continue
         for ear in (-.1,.35):
-            a,b = ((16*(eyes+n*np.array([x,y]) @ axes)).astype(int).tolist() for x,y in ((side*rng.uniform(.95, 1.1),ear+rng.normal(0, .06)),(side*rng.uniform(.65, .85),to+rng.uniform(0, .25))))
+            a,b = ((16*(eyes+n*np.array([x,y]) @ axes)).astype(int).tolist() for x,y in ((side*rng.uniform(.95, 1.1),ear+rng.normal(0, .06)),(side*rng.uniform(.5, .8),to+rng.uniform(0, .25))))
             cv2.line(copy, a, b, color, max(1, round(n*rng.uniform(.012, .04))), cv2.LINE_AA, shift=4)
     return copy
+
+# %% ../nbs/02_synth.ipynb #1af7bcb6
+_TINT = np.array([[.18,.35,.07],[.8,-.67,-.13],[-.27,-.53,.8]]).T  # RGB -> light and two differences of colour, which tell cloth from skin better than light does
+
+def _dye(image, marks, rng):
+    "A photo with its mask in another colour; the same one if mask and skin look alike"
+    x,y = _places(image, marks)
+    core = (np.abs(x)<.45) & (y>.6) & (y<1.3)
+    if core.sum()<30: return image
+    mask,skin = np.median(image[core], 0),_skin(image, marks)
+    to = lambda c: np.linalg.norm((image-c) @ _TINT, axis=-1)
+    apart = np.linalg.norm((mask-skin) @ _TINT)
+    if apart<30: return image
+    over = cv2.GaussianBlur(_logistic(to(skin)-to(mask), .12*apart), (0,0), max(.6, .02*_axes(marks)[2]))
+    over = over*_logistic(1.25-.2*np.clip(y-1, 0, 2)-np.abs(x), .03)*_logistic(y-.25, .03)*_logistic(2-y-.3*x**2, .05)
+    if (over[core]>.5).mean()<.6: return image
+    parts = cv2.connectedComponents((over>.5).astype(np.uint8))[1]
+    piece = np.isin(parts, np.unique(parts[core & (over>.5)])).astype(np.uint8)
+    over = over*cv2.GaussianBlur(cv2.dilate(piece, np.ones((3,3))).astype(float), (0,0), 1)
+    color = rng.uniform(8, 55)+rng.normal(0, 6, 3) if rng.random()<.5 else np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(.15, .85), rng.uniform(.2, .95)))*255
+    if rng.random()<.2:  # a print
+        spots = cv2.resize(rng.random((int(rng.integers(6, 30)),)*2), image.shape[1::-1], interpolation=cv2.INTER_CUBIC)[...,None]
+        color = color+_logistic(spots-rng.uniform(.55, .8), .05)*(rng.uniform(0, 255, 3)-color)
+    light = np.array([.299,.587,.114])
+    shade = np.clip(image @ light/max(20, mask @ light), .3, 1.9)**rng.uniform(.8, 1.4)
+    over = over[...,None]
+    return np.clip(image*(1-over)+color*shade[...,None]*over+.5, 0, 255).astype(np.uint8)
 
 # %% ../nbs/02_synth.ipynb #64696d14
 def cover(face, other, # photos of two bare faces, height x width x 3, uint8, RGB
@@ -1041,6 +1078,11 @@ def _draw(rng, faces, n):
     "Some of the faces, by their keys: one face more or less in the table changes few of the draws"
     return faces.iloc[np.searchsorted(faces.key, [f'{o:016x}' for o in rng.integers(0, 2**64, n, dtype=np.uint64)]) % len(faces)]
 
+def _turned(rng, faces):
+    "One of the faces, often one who looks aside: most photos show people from the front"
+    some = _draw(rng, faces, 3)
+    return some.iloc[np.abs(some.turn).to_numpy().argmax() if rng.random()<.5 else 0]
+
 def _partner(rng, face, others):
     "One of the others who holds the head alike and has a skin of that colour, and whether to mirror the photo"
     some = _draw(rng, others, 60)
@@ -1054,7 +1096,9 @@ def _cuts(rng, face, way):
     "Where the upper face ends, the lower one begins, and the upper one goes on again"
     nose = np.clip(_on_face(face.marks, face.marks[2])[1], .35, .75)
     if way=='nose_out': return rng.uniform(nose+.05, max(.9, nose+.15)), rng.uniform(.55, .8), np.inf
-    if way=='chin': return rng.uniform(1.15, 1.65), rng.uniform(.45, .85), np.inf
+    if way=='chin':
+        bottom = _on_face(face.marks, np.array([face.box[::2].mean(),face.box[3]]))[1]  # what lies below is cut off when the face is cut out
+        return rng.uniform(1.12, np.clip(bottom-.2, 1.2, 1.6)), rng.uniform(.4, .7), np.inf
     if way=='mouth_out': return (cut := rng.uniform(-.8, .25)), rng.uniform(.4, .65), rng.uniform(max(-.1, cut+.35), .75)
     cut = rng.uniform(.6, .95 if way=='with_mask' else 1.4)
     return cut, cut+rng.uniform(-.07, .07), np.inf
@@ -1062,10 +1106,11 @@ def _cuts(rng, face, way):
 def _spliced(rng, face, other, mirror, way):
     upper,lower,marks = _closeup(face),_closeup(other),other.marks
     if way=='covered': return cover(upper, lower, face.marks, marks, rng)
+    if way!='without_mask' and rng.random()<.4: lower = _dye(lower, marks, rng)
     if mirror: lower,marks = lower[:,::-1],np.c_[lower.shape[1]-1-marks[:,0],marks[:,1]][[1,0,2,4,3]]
     cut,lower_cut,end = _cuts(rng, face, way)
     if way=='chin' and rng.random()<.6: upper = _straps(upper, face.marks, cut, rng)
-    return splice(upper, lower, face.marks, marks, cut, lower_cut, rng, end)
+    return splice(upper, lower, face.marks, marks, cut, lower_cut, rng, end, chin=way=='chin')
 
 _PLAN = {  # labels of the two faces -> what is made of them; the more often a way stands here, the more often it is taken
     ('without_mask','with_mask'): ('nose_out','chin','nose_out','chin','nose_out','chin','mouth_out'), ('with_mask','with_mask'): ('with_mask',), ('without_mask','without_mask'): ('covered','covered','covered','covered','without_mask')}
@@ -1074,8 +1119,10 @@ _TIMES = {('with_mask','with_mask'): .5, ('without_mask','without_mask'): 1.25} 
 def _splice_folder(folder):
     "A folder of its own for this code"
     noise,marks = np.random.default_rng(0).integers(0, 256, (64,64,3), dtype=np.uint8),32+20*np.array([(-.5,-.5),(.5,-.5),(0,0),(-.4,.5),(.4,.5)])
-    made = lambda i: (splice(noise, noise[::-1], marks, marks, .8, .7, i, .9), cover(noise, noise[::-1], marks, marks, i), _straps(noise, marks, 1.3, np.random.default_rng(i)),
-                      *(np.array(_cuts(np.random.default_rng(i), AttrDict(marks=marks), way)) for way in ('nose_out','chin','mouth_out','with_mask')))
+    face,worn = AttrDict(marks=marks, box=np.array([8,4,56,62])),np.r_[noise[:28]//8+170,noise[28:]//8+20]
+    made = lambda i: (splice(noise, noise[::-1], marks, marks, .8, .7, i, .9), splice(noise, noise[::-1], marks, marks, 1.2, .5, i, chin=True), cover(noise, noise[::-1], marks, marks, i),
+                      _straps(noise, marks, 1.3, np.random.default_rng(i)), _dye(worn, marks, np.random.default_rng(i)),
+                      *(np.array(_cuts(np.random.default_rng(i), face, way)) for way in ('nose_out','chin','mouth_out','with_mask')))
     h = hashlib.sha256(b''.join(o.tobytes() for i in range(4) for o in made(i)))
     folder = Path(folder).expanduser().absolute()/h.hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
@@ -1084,7 +1131,7 @@ def _splice_folder(folder):
 # %% ../nbs/02_synth.ipynb #91c9f11b
 def splice_faces(df, # face table with groups and splits; its training faces are used
     folder, # where the pictures go
-    n:int=120, # pictures with a mask worn wrong for each two sources
+    n:int=120, # pictures with a mask worn wrong for each two sources; no more than the one with bare faces has
     seed:int=0, # other seeds, other pictures
     detector=None, # a `detect.FaceDetector`; None takes one with the usual settings
 )->pd.DataFrame: # a face table, source `spliced`, all in training
@@ -1099,9 +1146,9 @@ def splice_faces(df, # face table with groups and splits; its training faces are
         pairs = [(a,b) for a in pools for b in pools if (a[1],b[1]) in _PLAN]
         for a,b in tqdm(pairs, desc='splicing faces', disable=None, delay=2, leave=False):
             labels = a[1],b[1]
-            for i in range(round(n*_TIMES.get(labels, 1))):
+            for i in range(round(min(n, len(pools[a]))*_TIMES.get(labels, 1))):
                 rng = np.random.default_rng(int(hashlib.sha256(f'{seed} {a} {b} {i}'.encode()).hexdigest()[:16], 16))
-                face,way = _draw(rng, pools[a], 1).iloc[0],_PLAN[labels][i%len(_PLAN[labels])]
+                face,way = _turned(rng, pools[a]),_PLAN[labels][i%len(_PLAN[labels])]
                 if (found := _partner(rng, face, pools[b])) is None: continue
                 name = hashlib.sha256(f'{face.key} {found[0].key} {way} {i}'.encode()).hexdigest()[:16]
                 path = folder/name[:2]/f'{name}.jpg'
