@@ -942,9 +942,10 @@ def splice(upper, lower, # photos of two faces, height x width x 3, uint8, RGB
     soft = rng.uniform(.008, .035)
     part = lambda d: _logistic(d, soft)
     over = part(y-seam)
-    if chin: over = over*part(rng.uniform(.8, 1.15)-rng.uniform(.1, .5)*np.clip(y-1, 0, 2)-np.abs(x))
+    if chin:
+        over = over*part(rng.uniform(.8, 1.15)-rng.uniform(.1, .5)*np.clip(y-1, 0, 2)-np.abs(x))
+        if rng.random()<.7: over = over*part(cut+rng.uniform(.35, .9)-rng.uniform(0, .5)*np.minimum(x**2, 1.2)-y)  # the mask's lower edge shows
     elif rng.random()<.75 or end<np.inf: over = over*part(rng.uniform(.95, 1.3)-.15*np.clip(y-1, 0, 2)-np.abs(x))  # the face alone, not what is beside it
-    if chin and rng.random()<.7: over = over*part(cut+rng.uniform(.35, .9)-rng.uniform(0, .5)*np.minimum(x**2, 1.2)-y)
     if end<np.inf: over = over*part(end+rng.uniform(-.25, .1)*np.minimum(x**2, 1.2)+rng.normal(0, .06)*x-y)
     return np.clip(upper*(1-over[...,None])+moved*over[...,None]+.5, 0, 255).astype(np.uint8)
 
