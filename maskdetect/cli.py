@@ -89,8 +89,10 @@ def _train(args):
     need('matplotlib', 'train').use('Agg')
     if args.demo: need('gradio', 'demo')  # before the training, not after it
     from maskdetect.export import finish
-    from maskdetect.train import train
-    run = train(_fetch(_recipe(args, args.recipe)), out=args.out, resume=not args.restart, labels=_pairs(args.label), skip_damaged=args.skip_damaged)
+    from maskdetect.train import pack, train
+    recipe,how = _fetch(_recipe(args, args.recipe)),dict(labels=_pairs(args.label), skip_damaged=args.skip_damaged)
+    if args.pack: return print(f'The faces are packed. To train on another machine: maskdetect train {args.recipe} --data {pack(recipe, args.pack, **how)}, with the same --set')
+    run = train(recipe, out=args.out, resume=not args.restart, **how)
     result = finish(run, args.command)
     print(json.dumps(result, indent=1) if args.json else _said(result))
     if args.demo:
@@ -331,7 +333,7 @@ _run = [('--data', dict(nargs='+', default=[], metavar='SOURCE', help='names of 
         ('--set', dict(nargs='+', metavar='FIELD=VALUE', help='change any field of the recipe: epochs=5 augment.rotate=20')),
         ('--from-scratch', dict(action='store_true', help='start from random weights')),
         ('--weights', dict(metavar='FILE', help='start from the weights in this file')),
-        ('--teacher', dict(metavar='PKL', help='learn from this trained model too (loading it runs its code)'))]
+        ('--teacher', dict(metavar='RUN', help='learn from the model of this run folder too (or of a .pkl, but loading that runs its code)'))]
 
 _limits = (('mb', float, 'megabytes of a request or frame', 10), ('pixels', int, 'pixels of a picture', 25_000_000), ('faces', int, 'faces in a picture', 256),
            ('pictures', int, 'pictures in a request', 16), ('seconds', float, 'seconds to answer a request', 10),
@@ -356,7 +358,8 @@ def _parser():
          ('--out', dict(required=True, help='folder to put them in')))
     _add(verbs, 'train', _train, 'train a recipe, measure it and export it', ('recipe', dict(help='a name such as resnet34, or a YAML file')), *_run,
          ('--out', dict(help='run folder (default: runs/RECIPE)')), ('--restart', dict(action='store_true', help='forget what an earlier run did')),
-         ('--demo', dict(action='store_true', help='then open a page to try the model on')), _json)
+         ('--demo', dict(action='store_true', help='then open a page to try the model on')),
+         ('--pack', dict(metavar='DIR', help='do not train: write the cut faces and their table there, to train on another machine')), _json)
     _add(verbs, 'tune', _tune, 'search for better settings of a recipe', ('recipe', dict(help='a name such as cnn128, or a YAML file')), *_run,
          ('--trials', dict(type=int, default=12, help='how many settings to try (default: %(default)s)')), ('--epochs', dict(type=int, default=5, help='how long to train each (default: %(default)s)')),
          ('--out', dict(help='folder (default: runs/RECIPE-tune)')))

@@ -6,11 +6,11 @@
 __all__ = ['PRECISIONS', 'ARCHS', 'VITS', 'PLAIN', 'KEEP', 'SCHEDULES', 'HEADS', 'SPACE', 'Recipe', 'recipes', 'pretrained_state',
            'plain_net', 'ViTBody', 'build_model', 'CPUBfloat16', 'step_seconds', 'choose_precision', 'BalancedAccuracy',
            'Prior', 'Penalty', 'build_learner', 'plot_lr_find', 'find_lr', 'Distill', 'load_teacher', 'plot_curves',
-           'best_epoch', 'RunFolder', 'write_log', 'WeightAverage', 'prepare_table', 'environment', 'Run', 'train',
-           'subset', 'split_accuracy', 'transfer_table', 'tune']
+           'best_epoch', 'RunFolder', 'write_log', 'WeightAverage', 'prepare_table', 'pack', 'environment', 'Run',
+           'train', 'subset', 'split_accuracy', 'transfer_table', 'tune']
 
 # %% ../nbs/04_train.ipynb #04e95c90
-import copy, dataclasses, errno, json, math, os, platform, random, re, sys, tempfile, time
+import copy, dataclasses, errno, hashlib, json, math, os, platform, random, re, sys, tempfile, time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -21,6 +21,7 @@ from typing import Any
 from urllib.error import URLError
 
 import fastai.callback.schedule
+import cv2
 import numpy as np
 import pandas as pd
 import torch
@@ -43,6 +44,7 @@ from matplotlib.figure import Figure
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torchvision.models import get_model_weights
+from tqdm.auto import tqdm
 
 from .augment import STRENGTHS, check_strengths, dataloaders, drawn_shares, table_labels
 from .classify import open_learner
@@ -584,6 +586,27 @@ def _drawn(recipe):
     labels = tuple(o for o in LABELS if recipe.fold.get(o, o) in (recipe.labels or LABELS))
     df = make_sample(cache_dir()/'synth'/f'{size}px-{recipe.seed}', seed=recipe.seed, size=size, labels=labels)
     return df.assign(group=df.path)  # every face is drawn from its own seed
+
+# %% ../nbs/04_train.ipynb #5d2f7a90
+def pack(recipe, # a Recipe, or the name or path of one
+         folder, # gets `table.csv`, and `faces/` with a .webp a face
+         table=None, # face table; None reads the recipe's data
+         **kwargs # passed to `load_table`
+        )->Path: # of the table, to be given as the recipe's `data`
+    "Write the cut faces that a recipe learns from and is tested on, for another machine; done again, it goes on"
+    recipe,folder = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe),Path(folder)
+    df,_ = prepare_table(recipe, table, **kwargs)
+    paths = [_packed(c, folder) for c in tqdm(crops(df, recipe.size, recipe.margin), desc='packing', unit='face', leave=False, delay=1, disable=None)]
+    lo,hi = (recipe.size*(1 + s/(1+recipe.margin))/2 for s in (-1, 1))
+    with atomic_path(folder/'table.csv') as tmp: df.assign(path=paths, x0=lo, y0=lo, x1=hi, y1=hi, reread='').to_csv(tmp, index=False)
+    return folder/'table.csv'
+
+def _packed(crop, folder):
+    "Where a crop lies in the folder; written if it is not there"
+    path = folder/'faces'/f'{hashlib.sha256(crop.tobytes()).hexdigest()[:24]}.webp'
+    if not path.exists():
+        with atomic_path(path) as tmp: tmp.write_bytes(cv2.imencode('.webp', crop[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, 90])[1].tobytes())
+    return path.relative_to(folder).as_posix()
 
 # %% ../nbs/04_train.ipynb #aebe3a20
 def environment(recipe:Recipe, df, leaks:int, learn)->dict: # ready for JSON
