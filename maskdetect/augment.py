@@ -22,8 +22,8 @@ from fastai.vision.augment import (AffineCoordTfm, Brightness, Contrast, Flip, R
 from fastai.vision.core import imagenet_stats
 from functools import partial
 from fasttransform import Transform
-from kornia.enhance import jpeg_codec_differentiable
 from PIL import Image
+from torchvision.io import decode_jpeg, encode_jpeg
 
 from .core import LABELS, DataError, MaskdetectError, crop_face, read_image
 from .data import crops
@@ -53,16 +53,13 @@ class Coarse(RandTransform):
         super().__init__(p=1.)
         self.strength,self.share = strength,p
     def encodes(self, x:TensorImage):
-        some = (torch.rand(len(x)) < self.share).nonzero().flatten().to(x.device)
-        for rows in some.split(max(1, len(x)//16)):  # pictures that are made equally coarse, at once
+        for i in (torch.rand(len(x)) < self.share).nonzero().flatten().tolist():
             side = max(4, round(x.shape[-1] * (1-self.strength)**random.random()))  # as many of 10 to 20 pixels as of 50 to 100
-            small = F.interpolate(x[rows].as_subclass(torch.Tensor), size=(side, side), mode='area')
-            grain,quality = torch.empty(len(rows)).uniform_(0, .05),torch.empty(len(rows)).uniform_(30, 95)
-            small = (small + torch.randn_like(small)*grain.to(x.device)[:,None,None,None]).clamp(0, 1)
-            small = jpeg_codec_differentiable(small.expand(-1, 3, -1, -1), quality)[:,:x.shape[1]].clamp(0, 1)
-            x[rows] = F.interpolate(small, size=x.shape[-2:], mode='bilinear', align_corners=False).as_subclass(type(x))
+            small = F.interpolate(x[i][None], size=(side, side), mode='area')[0]
+            small = small + torch.randn_like(small)*random.uniform(0, .05)
+            small = decode_jpeg(encode_jpeg((small.clamp(0, 1)*255).byte().cpu(), random.randint(30, 95)))[None].to(x)/255
+            x[i] = F.interpolate(small, size=x.shape[-2:], mode='bilinear', align_corners=False)[0]
         return x
-
 
 # %% ../nbs/03_augment.ipynb #1bb7ea38
 class Greyed(RandTransform):

@@ -247,7 +247,7 @@ def plain_net(recipe:Recipe, n_out:int # number of labels
 
 # %% ../nbs/04_train.ipynb #dcda6d33
 class ViTBody(nn.Module):
-    "A Vision Transformer as a body. It sees the crop at twice its size, so that a patch of 14 pixels holds 7 of the crop's"
+    "A Vision Transformer as a body (Dosovitskiy et al., 2021). It sees the crop at twice its size, so that a patch of 14 pixels holds 7 of the crop's"
     def __init__(self, arch): # a name of `VITS`
         super().__init__()
         self.net = need('timm', 'vit').create_model(VITS[arch], num_classes=0, dynamic_img_size=True, dynamic_img_pad=True)

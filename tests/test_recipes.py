@@ -7,7 +7,7 @@ for module in ('torch', 'fastai', 'trackers'): pytest.importorskip(module)
 cv2 = pytest.importorskip('cv2')
 
 RECIPES = {'resnet34': ['--from-scratch', '--set', 'lr_find=false'], 'gray-cnn': ['--set'], 'cnn128': ['--set'], 'cnn50': ['--set'],
-           'mobilenet-3class': ['--from-scratch', '--set', 'freeze_epochs=0']}
+           'mobilenet-3class': ['--from-scratch', '--set', 'freeze_epochs=0'], 'vit': ['--from-scratch', '--set', 'samples=0', 'reread=false', 'precision=float32']}
 
 
 @pytest.fixture(scope='module')
@@ -36,7 +36,7 @@ def test_from_photos_to_verdicts(drawn, recipe, capsys, monkeypatch):
     train = ['train', recipe, '--data', 'faces', *RECIPES[recipe], 'size=48', 'epochs=1', 'bs=16', 'detect=false', 'precision=float32', '--json', '--out', f'runs/{recipe}']
     assert main(train) == 0
     model = f'runs/{recipe}/model.onnx'
-    labels = 3 if recipe == 'mobilenet-3class' else 2
+    labels = 3 if recipe in ('mobilenet-3class', 'vit') else 2
     capsys.readouterr()
     assert main(['predict', 'scene.png', '--model', model, '--engine', 'onnxruntime', '--json']) == 0
     faces = json.loads(capsys.readouterr().out)[0]['faces']
