@@ -91,7 +91,9 @@ def _train(args):
     from maskdetect.export import finish
     from maskdetect.train import pack, train
     recipe,how = _fetch(_recipe(args, args.recipe)),dict(labels=_pairs(args.label), skip_damaged=args.skip_damaged)
-    if args.pack: return print(f'The faces are packed. To train on another machine: maskdetect train {args.recipe} --data {pack(recipe, args.pack, **how)}, with the same --set')
+    if args.pack:
+        table = str(pack(recipe, args.pack, **how))
+        return print(json.dumps(dict(table=table)) if args.json else f'The faces are packed. To train on another machine: maskdetect train {args.recipe} --data {table}, with the same --set')
     run = train(recipe, out=args.out, resume=not args.restart, **how)
     result = finish(run, args.command)
     print(json.dumps(result, indent=1) if args.json else _said(result))
