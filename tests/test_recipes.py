@@ -28,7 +28,9 @@ def drawn(tmp_path_factory):
 @pytest.mark.parametrize('recipe', RECIPES)
 def test_from_photos_to_verdicts(drawn, recipe, capsys, monkeypatch):
     import torch
+    from maskdetect import train as training
     from maskdetect.cli import main
+    monkeypatch.setitem(training.VITS, 'dinov2_small', 'test_vit')  # timm's smallest, which is exported in no time
     torch.set_num_threads(1)
     monkeypatch.setattr(logging.getLogger('torch.__trace'), 'disabled', True)  # thousands of records an export
     monkeypatch.chdir(drawn)
