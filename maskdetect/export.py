@@ -329,7 +329,7 @@ def export_model(learn:Learner, # trained, on any device
 def _result(run, report, split):
     "A run in one line of a table"
     r,(low,high) = run.recipe,report.interval('accuracy')
-    start = f'weights {Path(r.weights).name}' if r.weights else 'ImageNet' if r.pretrained else 'scratch'
+    start = f'weights {Path(r.weights).name}' if r.weights else 'pretrained' if r.pretrained else 'scratch'
     return dict(recipe=r.name, arch=r.arch, size=r.size, start=start, teacher=Path(r.teacher).name, trained_on=', '.join(sorted(set(run.table.source))),
                 faces_trained=int((run.table.split == 'train').sum()), epochs=len(run.log), seconds=round(run.seconds), split=split, faces=len(report.targets),
                 errors=report.to_dict()['errors'], accuracy=report.accuracy, low=low, high=high, balanced_accuracy=report.balanced_accuracy)

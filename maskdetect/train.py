@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
-import fastai.callback.schedule
 import cv2
+import fastai.callback.schedule
 import numpy as np
 import pandas as pd
 import torch
@@ -428,7 +428,6 @@ def load_teacher(path, # run folder; or a .pkl of maskdetect, but unpickling run
         model.load_state_dict(_read_state(path/'best.pth'))
     if gray != recipe.gray: raise ModelError("teacher and pupil must both see grey or both see colour")
     return Distill(nn.Sequential(model[0], nn.Sequential(*(o for o in model[1] if not isinstance(o, Prior)))), size, labels, recipe.teacher_weight)
-
 
 # %% ../nbs/04_train.ipynb #fa03a4e5
 def plot_curves(log)->Figure:
