@@ -86,8 +86,8 @@ def _fetch(recipe):
     return recipe
 
 def _train(args):
+    if args.pack and (args.out or args.restart or args.demo): raise MaskdetectError('--pack does not train, so --out, --restart and --demo mean nothing beside it: leave them out')
     need('matplotlib', 'train').use('Agg')
-    if args.pack and (args.out or args.restart or args.demo): raise MaskdetectError('--pack does not train: leave --out, --restart and --demo out')
     if args.demo: need('gradio', 'demo')  # before the training, not after it
     from maskdetect.export import finish
     from maskdetect.train import pack, train
