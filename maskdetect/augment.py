@@ -57,7 +57,10 @@ def hue_mat(angle # (n,) radians
 class HueTurn(RandTransform):
     "Turn the colours of some of the pictures, by at most `strength` of a full turn either way"
     order,split_idx = 34,0
-    def __init__(self, strength=0.25, p=0.75):
+    def __init__(self,
+                 strength=0.25, # a fraction of a full turn
+                 p=0.75 # share of the pictures that are turned
+                ):
         super().__init__(p=1.)
         self.strength,self.share = strength,p
     def encodes(self, x:TensorImage):
