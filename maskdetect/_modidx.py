@@ -27,6 +27,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'maskdetect.augment.RowLabel.encodes': ('augment.html#rowlabel.encodes', 'maskdetect/augment.py'),
                                     'maskdetect.augment.ShiftShear': ('augment.html#shiftshear', 'maskdetect/augment.py'),
                                     'maskdetect.augment.ShiftShear.__init__': ('augment.html#shiftshear.__init__', 'maskdetect/augment.py'),
+                                    'maskdetect.augment._jpeg': ('augment.html#_jpeg', 'maskdetect/augment.py'),
                                     'maskdetect.augment.augmentations': ('augment.html#augmentations', 'maskdetect/augment.py'),
                                     'maskdetect.augment.check_strengths': ('augment.html#check_strengths', 'maskdetect/augment.py'),
                                     'maskdetect.augment.dataloaders': ('augment.html#dataloaders', 'maskdetect/augment.py'),

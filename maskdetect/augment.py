@@ -24,7 +24,6 @@ from fastai.vision.core import imagenet_stats
 from functools import partial
 from fasttransform import Transform
 from PIL import Image
-from torchvision.io import decode_jpeg, encode_jpeg
 
 from .core import LABELS, DataError, MaskdetectError, crop_face, read_image
 from .data import crops
@@ -69,6 +68,12 @@ class HueTurn(RandTransform):
         return torch.einsum('nij,njhw->nihw', hue_mat(angle), x).clamp(0, 1)
 
 # %% ../nbs/03_augment.ipynb #eea2236f
+def _jpeg(x, quality):
+    "A picture (c,h,w; 0 to 1) as it comes back from JPEG"
+    rgb = (x.clamp(0, 1)*255).byte().permute(1, 2, 0).cpu().numpy()
+    bgr = cv2.imdecode(cv2.imencode('.jpg', rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_UNCHANGED)
+    return x.new_tensor(bgr.reshape(rgb.shape)[..., ::-1].copy()).permute(2, 0, 1)/255
+
 class Coarse(RandTransform):
     "Make some of the pictures what a small face in a photo is: coarse, grainy, in the blocks of JPEG"
     order,split_idx = 35,0
@@ -79,9 +84,8 @@ class Coarse(RandTransform):
         for i in (torch.rand(len(x)) < self.share).nonzero().flatten().tolist():
             side = max(4, round(x.shape[-1] * (1-self.strength)**random.random()))  # as many of 10 to 20 pixels as of 50 to 100
             small = F.interpolate(x[i][None], size=(side, side), mode='area')[0]
-            small = small + torch.randn_like(small)*random.uniform(0, .05)
-            small = decode_jpeg(encode_jpeg((small.clamp(0, 1)*255).byte().cpu(), random.randint(30, 95)))[None].to(x)/255
-            x[i] = F.interpolate(small, size=x.shape[-2:], mode='bilinear', align_corners=False)[0]
+            small = _jpeg(small + torch.randn_like(small)*random.uniform(0, .05), random.randint(30, 95))
+            x[i] = F.interpolate(small[None], size=x.shape[-2:], mode='bilinear', align_corners=False)[0]
         return x
 
 # %% ../nbs/03_augment.ipynb #1bb7ea38
