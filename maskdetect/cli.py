@@ -10,7 +10,7 @@ import argparse, contextlib, csv, io, itertools, json, os, re, shlex, signal, sy
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .core import LABELS, DataError, MaskdetectError, atomic_path, need, read_image
+from .core import LABELS, DataError, ImageError, MaskdetectError, atomic_path, crop_face, need, read_image
 
 # %% ../nbs/90_cli.ipynb #90355db6
 def _pairs(items:list # `name=value` strings
@@ -64,6 +64,7 @@ def _data_write(args):
     print(write_wobot(load_table(*args.names), args.out))
 
 def _data_show(args):
+    if Path(args.out).suffix.lower() not in ('.png', '.jpg'): raise MaskdetectError(f"{args.out}: the sheet is a picture; its name ends in .png or .jpg")
     need('matplotlib', 'train').use('Agg')
     from maskdetect.data import show
     with atomic_path(args.out) as tmp: show(args.path, labels=_pairs(args.label)).savefig(tmp, dpi=100, bbox_inches='tight')
@@ -162,8 +163,8 @@ def predict_files(model, # a `MaskClassifier`
             rows.append(dict(path=str(src)))
             try:
                 if error: raise error
-                crops.append(open_source(src)[0])
-            except MaskdetectError as e: rows[-1]['error'] = str(e)
+                crops.append(crop_face(open_source(src)[0], size=model.size))  # a batch of photos as they are would fill the memory
+            except MaskdetectError as e: rows[-1]['error'] = str(e) if str(src) in str(e) else f'{src}: {e}'
         probs = iter(model.predict(crops))
         for row in rows:
             if 'error' not in row:
@@ -209,6 +210,7 @@ class _Copies:
         return self.folder/name
     def add(self, faces, image):
         import cv2
+        if max(image.shape) > 65500: raise ImageError(f"{faces.path}: no marked copy can be made, a JPEG has at most 65,500 pixels a side; leave out --out, or make it smaller first")
         path = self.name(faces.path)
         with atomic_path(path) as tmp: tmp.write_bytes(cv2.imencode('.jpg', faces.draw(image)[..., ::-1])[1])
         return str(path)
@@ -223,8 +225,8 @@ def _scenes(args, detector):
             if error: raise error
             image,path = open_source(src)
             faces = Faces(detector.predict(image), image.shape[1::-1], path)
-        except MaskdetectError as e: yield dict(path=str(src), error=str(e)),[]; continue
-        copy = dict(copy=copies.add(faces, image)) if copies else {}
+            copy = dict(copy=copies.add(faces, image)) if copies else {}
+        except (ImageError, DataError) as e: yield dict(path=str(src), error=str(e)),[]; continue
         yield faces.to_dict() | copy,faces.to_rows()
 
 def _crops(args, model):

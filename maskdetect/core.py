@@ -107,7 +107,7 @@ def _turned(im):
 
 # %% ../nbs/00_core.ipynb #fbdb6996
 def read_image(src, # path, bytes, Pillow image, or uint8 array (height x width x 3, RGB; or x 4, or grey)
-               max_pixels:int=MAX_PIXELS # larger pictures are refused before they are unpacked
+               max_pixels:int=MAX_PIXELS # larger pictures are refused before they are unpacked (files of over 179 million always, Pillow's own limit)
               )->np.ndarray: # height x width x 3, uint8, RGB, upright
     "Open a picture from anywhere; `ImageError` says what is wrong with one that cannot be used"
     if isinstance(src, np.ndarray): return _from_array(src, max_pixels)
@@ -142,12 +142,12 @@ def crop_face(image:np.ndarray, # height x width x 3, uint8, RGB
     h,w = image.shape[:2]
     if box is None: box,margin = (0, 0, w, h),0
     x0,y0,x1,y1 = map(float, box)
-    if not (x1 > x0 and y1 > y0): raise ImageError(f"empty or reversed box {tuple(box)}")
+    if not (0 < x1-x0 < np.inf and 0 < y1-y0 < np.inf): raise ImageError(f"empty, reversed or endless box {tuple(box)}")
     if not (x0 < w and y0 < h and x1 > 0 and y1 > 0): raise ImageError(f"box {tuple(box)} lies outside the {w}x{h} picture")
     side = max(1, round(max(x1-x0, y1-y0)*(1+margin)))
-    left,top = round((x0+x1-side)/2), round((y0+y1-side)/2)
+    if side > 4*max(h, w) or side**2 > max(4*h*w, 50_000_000): raise ImageError(f"the square around box {tuple(box)} is far larger than the {w}x{h} picture")
+    left,top = (min(max(round((a+b-side)/2), 1-side), n-1) for a,b,n in ((x0, x1, w), (y0, y1, h)))  # a pixel of the picture at least
     pad = [max(0, -top), max(0, top+side-h), max(0, -left), max(0, left+side-w)]  # top, bottom, left, right
-    if side > 4*max(h, w): raise ImageError(f"box {tuple(box)} is far larger than the {w}x{h} picture")
     cut = image[max(0, top):top+side, max(0, left):left+side]
     if any(pad): cut = cv2.copyMakeBorder(cut, *pad, cv2.BORDER_REPLICATE)
     if size is None or size == side: return np.ascontiguousarray(cut)

@@ -284,6 +284,19 @@ def test_a_folder_of_everything(model, folder, files, server, monkeypatch, capsy
     assert all(p.read_bytes() == data for p,data in before.items())
     assert main(['predict', '--model', str(model), 'b', '--json']) == 0 and len(json.loads(capsys.readouterr()[0])) == 1
 
+@pytest.mark.parametrize('options', [['--crops'], ['--out', 'marked']])
+def test_strip(model, folder, files, options, monkeypatch, capsys):
+    "A picture that fits into no square, and into no JPEG, is one line; the rest goes on"
+    there = folder/f'strip{options[0]}'
+    there.mkdir()
+    monkeypatch.chdir(there)
+    Image.new('RGB', (70_000, 20)).save('a.png')
+    Path('b.jpg').write_bytes(files['JPEG'])
+    assert main(['predict', '--model', str(model), '--json', *options, 'a.png', 'b.jpg']) == 1
+    out,err = capsys.readouterr()
+    strip,crowd = json.loads(out)
+    assert 'a.png' in strip['error'] and 'error' not in crowd and len(err.splitlines()) == 1
+
 @pytest.mark.skipif(not Path('/dev/full').exists(), reason='no /dev/full')
 def test_full_disk(model, folder, files, capsys):
     (folder/'crowd.jpg').write_bytes(files['JPEG'])
