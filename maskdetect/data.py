@@ -54,13 +54,15 @@ def _table(rows):
     return df[[*COLUMNS, *(c for c in EXTRAS if c in df)]].reset_index(drop=True)
 
 # %% ../nbs/01_data.ipynb #b0fc6a9e
-_WRONG = 'incorrect incorrectly improper improperly wrong wrongly nose mouth chin partial partially half bad badly under below'.split()
+_WRONG = 'incorrect incorrectly improper improperly wrongly nose mouth chin'.split()
+_VAGUE = 'wrong partial partially half bad badly under below'.split()  # of a mask, or of the photo
 _RIGHT = 'correct correctly proper properly'.split()
 _NO = 'no non not none without un bare less off'.split()
 _MASK = 'mask masks masked with'.split()
-_FILL = ('wearing wears wear worn weared wore face faces person people photo photos image images of the a is on class out only visible '
+_WORN = 'wearing wears wear worn weared wore'.split()
+_FILL = ('face faces person people photo photos image images of the a is on class out only visible '
          'exposed showing uncovered surgical cloth medical fabric n95 kn95 ffp2').split()
-_WORDS = sorted({*_WRONG, *_RIGHT, *_NO, *_MASK, *_FILL})
+_WORDS = sorted({*_WRONG, *_VAGUE, *_RIGHT, *_NO, *_MASK, *_WORN, *_FILL})
 
 def _cut_words(s):
     "Cut into the fewest words that are known; None if that cannot be done"
@@ -77,7 +79,8 @@ def spelled(name:str # a label as somebody spelled it
     flat = re.sub(r'[\W_]+', '', str(name).lower())
     words = set(_cut_words(flat) or _cut_words(re.sub(r'\d+$', '', flat)) or [])
     no, mask = words & set(_NO), words & set(_MASK)
-    if words & set(_WRONG) or (no and words & set(_RIGHT)): return 'incorrect_mask'
+    if words & set(_WRONG) or (no and words & set(_RIGHT)) or (words & set(_VAGUE) and words & {*_MASK, *_WORN}): return 'incorrect_mask'
+    if words & set(_VAGUE): return None
     if no and (mask or words & {'none', 'without', 'bare'}): return 'without_mask'
     return 'with_mask' if not no and (mask or words & set(_RIGHT)) else None
 
@@ -575,9 +578,13 @@ def write_wobot(df:pd.DataFrame, # a face table with boxes
                )->Path:
     "Write scenes in the layout of the Wobot set; faces that have no split yet go to `train`"
     names = {ours: found for found,ours in reversed(_WOBOT.items())}
+    taken = set()
     for path,faces in df.groupby('path', sort=False):
         source,split = faces['source'].iloc[0], faces['split'].iloc[0] or 'train'
-        photo = Path(folder)/split/'images'/f'{source}-{Path(path).name}'
+        name = f'{source}-{Path(path).name}'
+        if (split, name) in taken: name = f'{source}-{len(taken)}-{Path(path).name}'  # of another folder
+        taken.add((split, name))
+        photo = Path(folder)/split/'images'/name
         found = [dict(BoundingBox=list(b), classname=names[l]) for *b,l in faces[['x0', 'y0', 'x1', 'y1', 'label']].itertuples(index=False)]
         note = json.dumps(dict(FileName=photo.name, NumOfAnno=len(found), Annotations=found))
         for f in (photo, file := Path(folder)/split/'annotations'/f'{photo.name}.json'): f.parent.mkdir(parents=True, exist_ok=True)
@@ -842,9 +849,9 @@ def _cut(path, boxes, shape, margin):
     "The crops of one photo, or the error that stood in the way"
     try:
         im = read_image(path)
-        out = [crop_face(im, None if np.isnan(b[0]) else tuple(b), shape[1], margin) for b in boxes]
+        out = [crop_face(im, None if np.isnan(b[0]) else b.tolist(), shape[1], margin) for b in boxes]
         return [cv2.cvtColor(c, cv2.COLOR_RGB2GRAY) for c in out] if len(shape) == 3 else out
-    except ImageError as e: return e
+    except ImageError as e: return e if str(path) in str(e) else ImageError(f"{path}: {e}")
 
 def _build(df, file, shape, margin, step=256):
     "Cut all faces into `file`, going on where an earlier try was stopped"
@@ -952,12 +959,12 @@ class CheckReport:
 
 # %% ../nbs/01_data.ipynb #5b5f3dd0
 def _face_sizes(df, seen):
-    "(rows of tiny faces, rows whose box sticks out, rows whose box is not in the photo at all)"
+    "(rows of tiny faces, rows whose box sticks out, rows whose box cannot be meant)"
     w,h = seen['w'].astype(float), seen['h'].astype(float)
     x0,y0,x1,y1 = (df[c].to_numpy(float) for c in ('x0', 'y0', 'x1', 'y1'))
     whole, ok = np.isnan(x0), seen['ok']
     side = np.where(whole, np.minimum(w, h), np.minimum(x1-x0, y1-y0))
-    away = ok & ~whole & ((x0 >= w) | (y0 >= h) | (x1 <= 0) | (y1 <= 0))
+    away = ok & ~whole & ((x0 >= w) | (y0 >= h) | (x1 <= 0) | (y1 <= 0) | (np.maximum(x1-x0, y1-y0) > 4*np.maximum(w, h)))
     out = ok & ~whole & ~away & ((x0 < -1) | (y0 < -1) | (x1 > w+1) | (y1 > h+1))
     return ok & (side < TINY), out, away, side
 
@@ -995,7 +1002,7 @@ def check(source, # a name in `SOURCES`, a folder, or a .csv
     all_paths = [*paths, *(p for p in every if p not in used)]
     damaged = {**r.bad, **{p: s['error'] for p,s in zip(all_paths, seen) if not s['ok']}}
     tiny, out, away, side = _face_sizes(df, seen[where])
-    for i in np.flatnonzero(away): damaged[f"{df['path'][i]} box {i}"] = f"box {[float(df[c][i]) for c in ('x0', 'y0', 'x1', 'y1')]} is not in the photo"
+    for i in np.flatnonzero(away): damaged[f"{df['path'][i]} box {i}"] = f"box {[float(df[c][i]) for c in ('x0', 'y0', 'x1', 'y1')]} is not in the photo, or far larger than it"
     seen = seen[:len(paths)]
     ties, n = _tie(seen, origins), len(paths)
     splits = df['split'].groupby(where).agg(lambda s: set(s) - {''}).tolist() if n else []
@@ -1238,8 +1245,8 @@ def leak_experiment(source='face-mask-12k', # a source with train and test
     "Accuracy of the nearest neighbour with the leaks, without them, and without as many others"
     from sklearn.neighbors import KNeighborsClassifier
     df = add_groups(load_table(source))
-    clean, n = drop_leaks(df)
-    test, train, kept = (d[d['split'] == s] for d,s in ((df, 'test'), (df, 'train'), (clean, 'train')))
+    test, train = (df[df['split'] == s] for s in ('test', 'train'))
+    kept = train[~train['group'].isin(test['group'])]
     gone = train['label'].value_counts() - kept['label'].value_counts()
     control = pd.concat([g.sample(len(g)-int(gone[l]), random_state=seed) for l,g in train.groupby('label')])
     x = lambda d: np.asarray(crops(d.reset_index(drop=True), size, gray=True)).reshape(len(d), -1)/255.

@@ -236,3 +236,12 @@ def test_folders(tmp_path, what):
     if what == 'loop': os.symlink(p, p/'again')
     if what == 'only text': (p/'with_mask').mkdir(); (p/'with_mask'/'a.txt').write_text('x')
     with limit(what), pytest.raises(MaskdetectError): load_table(p)
+
+
+@pytest.mark.parametrize('box', ['1,1,9000,9', '5000,1,5009,9'])
+def test_box_that_cannot_be_meant(tmp_path, box):
+    "`crops` names the photo, and `check`, to which it sends its reader, counts it"
+    (tmp_path/'street.jpg').write_bytes(JPEG)
+    (tmp_path/'faces.csv').write_text(f'filename,xmin,ymin,xmax,ymax,class\nstreet.jpg,{box},with_mask\n')
+    with pytest.raises(DataError, match=r'street\.jpg: .*data check'): crops(load_table(tmp_path), 32)
+    assert len(check(tmp_path).damaged) == 1
