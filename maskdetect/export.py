@@ -65,9 +65,15 @@ def make_info(learn, # a fastai learner, or a `Run` of `maskdetect.train`
 # %% ../nbs/06_export.ipynb #c0b0cc1c
 def pickle_imports(path # a .pkl or .pth of torch
                   )->list: # dotted names
-    "What a pickle would import, found without running it"
-    with zipfile.ZipFile(path) as z: code = z.read(next(o for o in z.namelist() if o.endswith('/data.pkl')))
-    return sorted({arg.replace(' ', '.') for op,arg,_ in pickletools.genops(code) if op.name in ('GLOBAL', 'INST')})
+    "What a pickle would import, found without running it; `ModelError` where that cannot be told"
+    try:
+        with zipfile.ZipFile(path) as z:
+            name, = (o for o in z.namelist() if o.endswith('/data.pkl'))  # one, or it is not clear which is run
+            code = z.read(name)
+        ops = [(op.name, arg) for op,arg,_ in pickletools.genops(code)]
+    except (OSError, ValueError, zipfile.BadZipFile): raise ModelError(f"{path} cannot be read as a file of torch.save") from None
+    if {'STACK_GLOBAL', 'EXT1', 'EXT2', 'EXT4'} & {name for name,_ in ops}: raise ModelError(f"{path} tells only while it runs what it imports: do not open it, unless you made it")
+    return sorted({arg.replace(' ', '.') for name,arg in ops if name in ('GLOBAL', 'INST')})
 
 # %% ../nbs/06_export.ipynb #6cdbf5f3
 def inference_copy(learn:Learner)->Learner: # on the CPU, float32, without callbacks, optimizer and data

@@ -516,12 +516,12 @@ def show_top_losses(report:Report, # with a table
 
 # %% ../nbs/05_interpret.ipynb #b7f6ccca
 def _slice_key(col):
-    "A column as text; many-valued numbers in quarters"
+    "A column as text; many-valued numbers in quarters, in their order"
     if pd.api.types.is_numeric_dtype(col) and col.nunique() > 12:
         cut = pd.qcut(col, 4, duplicates='drop')
-        names = [f'over {i.left:g} to {i.right:g}' for i in cut.cat.categories]
-        names[0] = f'{col.min():g} to {cut.cat.categories[0].right:g}'
-        col = cut.cat.rename_categories(names)
+        names = [f'over {i.left:.10g} to {i.right:.10g}' for i in cut.cat.categories]
+        names[0] = f'{col.min():.10g} to {cut.cat.categories[0].right:.10g}'
+        return cut.cat.rename_categories(names).cat.add_categories('(none)').fillna('(none)')
     return col.astype(object).where(col.notna() & (col.astype(str) != ''), '(none)')
 
 # %% ../nbs/05_interpret.ipynb #5602e3a8
@@ -536,7 +536,7 @@ def slices(self:Report,
     ok = self._known
     keys = [_slice_key(self.table[c].reset_index(drop=True)[ok]) for c in by]
     right = pd.Series((self._predicted == self.targets)[ok], index=np.flatnonzero(ok))
-    g = right.groupby(keys if len(keys) > 1 else keys[0], sort=not isinstance(keys[0].dtype, pd.CategoricalDtype)).agg(['size', 'sum'])
+    g = right.groupby(keys if len(keys) > 1 else keys[0], observed=True).agg(['size', 'sum'])
     ci = [wilson(s, n) for n,s in zip(g['size'], g['sum'])]
     res = pd.DataFrame(dict(faces=g['size'], errors=g['size']-g['sum'], accuracy=g['sum']/g['size'], low=[c[0] for c in ci], high=[c[1] for c in ci]), index=g.index)
     res.index.names = by
@@ -739,7 +739,7 @@ def load(cls:Report,
         )->Report:
     "A saved report"
     folder = Path(folder)
-    try: d,t = json.loads((folder/'report.json').read_text('utf-8')), pd.read_csv(folder/'predictions.csv', keep_default_na=False, na_values={c: [''] for c in ('x0','y0','x1','y1','loss')})
+    try: d,t = json.loads((folder/'report.json').read_text('utf-8')), pd.read_csv(folder/'predictions.csv', keep_default_na=False, dtype={'group': str}, na_values={c: [''] for c in ('x0','y0','x1','y1','loss','age')})
     except FileNotFoundError as e: raise DataError(f"{folder} holds no report ({Path(e.filename).name} is missing); give a folder that Report.save wrote") from None
     probs = t[[f"p_{o}" for o in d['labels']]].to_numpy(np.float32)
     return cls(d['labels'], t['truth'].to_numpy(), probs, t.drop(columns=['truth','predicted','correct','loss',*(f'p_{o}' for o in d['labels'])]),

@@ -164,7 +164,9 @@ def _parsed(k, v):
     "An override as a value: strings for fields that are none are read as YAML"
     kind = {f.name: f.type for f in dataclasses.fields(Recipe)}.get(k, str)
     if not isinstance(v, str) or kind in (str, Any): return v
-    return [o.strip() for o in v.split(',')] if kind is list and not v.startswith('[') else yaml.safe_load(v)
+    if kind is list and not v.startswith('['): return [o.strip() for o in v.split(',')]
+    try: return yaml.safe_load(v)
+    except yaml.YAMLError: raise MaskdetectError(f"recipe: {k} cannot be {v!r}; write it as in a YAML file") from None
 
 # %% ../nbs/04_train.ipynb #662f3522
 @patch(cls_method=True)
@@ -420,13 +422,13 @@ def load_teacher(path, # run folder; or a .pkl of maskdetect, but unpickling run
     path = Path(path)
     if path.suffix == '.pkl':
         learn = open_learner(path)
-        model,size,labels,gray = learn.model,learn.info.size,learn.info.labels,learn.info.channels == 1
+        model,size,labels,seen = learn.model,learn.info.size,learn.info.labels,(learn.info.channels == 1, any(learn.info.mean))
     else:
         if not (path/'best.pth').exists(): raise ModelError(f"{path} holds no trained model to learn from; train the teacher first, or name another with --teacher")
         how,labels = Recipe.load(path/'recipe.yaml'),json.loads((path/'environment.json').read_text())['labels']
-        model,size,gray = build_model(how, len(labels)),how.size,how.gray
+        model,size,seen = build_model(how, len(labels)),how.size,(how.gray, how.normalize)
         model.load_state_dict(_read_state(path/'best.pth'))
-    if gray != recipe.gray: raise ModelError("teacher and pupil must both see grey or both see colour")
+    if seen != (recipe.gray, recipe.normalize): raise ModelError("teacher and pupil must both see grey or both see colour, and both normalized pixels or not: `gray` and `normalize` of their recipes must agree")
     return Distill(nn.Sequential(model[0], nn.Sequential(*(o for o in model[1] if not isinstance(o, Prior)))), size, labels, recipe.teacher_weight)
 
 # %% ../nbs/04_train.ipynb #fa03a4e5
@@ -543,6 +545,7 @@ def prepare_table(recipe:Recipe,
         drawn = [_drawn(recipe)] if 'synth' in recipe.data else []
         named = [o for o in recipe.data if o not in ('synth', 'spliced')]
         tables = [*drawn, *([load_table(*named, **kwargs)] if named else [])]
+        if not tables: raise DataError("spliced faces are made of other sources' photos; name some in data")
     table = join_tables(*(tables if table is None else [table]))
     folded = _folded(table, recipe)
     df = table[folded.label.isin(table_labels(folded, recipe.labels or None))].reset_index(drop=True)
@@ -805,8 +808,8 @@ def tune(recipe, # a Recipe, or the name or path of one
     out = Path(out or Path('runs')/f'{recipe.name}-tune').absolute()
     out.mkdir(parents=True, exist_ok=True)
     df,_ = prepare_table(recipe, table)
-    study = optuna.create_study(study_name=recipe.name, direction='maximize', sampler=optuna.samplers.TPESampler(seed=recipe.seed),
-                                storage=f"sqlite:///{(out/'study.db').as_posix()}", load_if_exists=True)
+    study = optuna.create_study(study_name=recipe.name, direction='maximize', storage=f"sqlite:///{(out/'study.db').as_posix()}", load_if_exists=True)
+    study.sampler = optuna.samplers.TPESampler(seed=recipe.seed + len(study.trials))  # one that begins anew would suggest again what was tried
     def try_one(trial):
         run = train(dataclasses.replace(recipe, **_suggest(trial, space)), df, out/f'trial-{trial.number}')
         for k in ('valid_accuracy', 'valid_loss', 'train_accuracy'): trial.set_user_attr(k, float(run.best[k]))
