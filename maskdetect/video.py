@@ -8,7 +8,7 @@ __all__ = ['EVENTS', 'VideoError', 'Frame', 'hide', 'open_video', 'Vote', 'Event
 
 # %% ../nbs/12_video.ipynb #5eced6d0
 import json, os, queue, re, shutil, signal, sys, threading, time, urllib.error, urllib.request
-from collections import Counter
+from collections import Counter, deque
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from fractions import Fraction
 from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
@@ -67,7 +67,7 @@ def _open(source, name, options, timeout=None):
     return container,stream
 
 # %% ../nbs/12_video.ipynb #668bc50e
-def _decoded(container, stream, trouble:Counter, name=''):
+def _decoded(container, stream, trouble:Counter):
     "Frames of a container as they come; what cannot be decoded is counted and left out"
     av = need('av', 'video')
     packets = container.demux(stream)
@@ -145,7 +145,7 @@ class _File(_Video):
         self.container.close()
 
 # %% ../nbs/12_video.ipynb #fd478e12
-FIRST_WAIT,LONGEST_WAIT = .5,30
+FIRST_WAIT,LONGEST_WAIT = .5,10
 
 class _Live(_Video):
     "The newest frame of a camera or stream, opened again when it drops"
@@ -153,37 +153,38 @@ class _Live(_Video):
     def __init__(self, connect, pictures, rate, name, fps, patience):
         super().__init__(name, rate, fps)
         self.connect,self.patience = connect,patience
-        self._lock,self._newest,self._count,self._ended,self._error = threading.Condition(),None,0,False,None
-        self._start = time.monotonic()
+        self._lock,self._newest,self._count,self._error = threading.Condition(),None,0,None
+        self._start = self._seen = time.monotonic()  # when the last picture came
+        self._wait = FIRST_WAIT
         self._thread = threading.Thread(target=self._read, args=(pictures,), daemon=True)
         self._thread.start()
 
     def _read(self, pictures):
         "In a thread of its own: keep the newest picture, open again what drops"
         try:
-            while pictures and not self.stopping: pictures = self._follow(pictures)
+            while not self.stopping:
+                self._follow(pictures)
+                pictures = self._reopen()
         except Exception as e: self._error = e
-        with self._lock:
-            self._ended = True
-            self._lock.notify()
 
     def _follow(self, pictures):
-        "Read to the end, then try to open again; the new pictures, or None to give up"
-        why,wait,seen = "the stream ended",FIRST_WAIT,time.monotonic()
+        "Read to the end"
+        self._why = "nothing came that can be decoded"
         try:
             for o in pictures:
                 if self.stopping: return
                 self._put(o)
-                seen = time.monotonic()
-        except VideoError as e: why = str(e)
+            self._why = "the stream ended"
+        except VideoError as e: self._why = str(e)
+
+    def _reopen(self):
+        "Try until it opens; only a picture makes the waits short again"
         while not self.stopping:
-            wait = min(wait, seen + self.patience - time.monotonic())
-            if wait <= 0: self.notes.append(f"no picture for {self.patience:g} s, gave up ({why})"); return
-            _say(f"{self.name}: dropped ({why}); trying again in {wait:.1f} s")
-            if not self._sleep(wait): return
-            wait = min(2*wait, LONGEST_WAIT)
+            _say(f"{self.name}: dropped ({self._why}); trying again in {self._wait:.1f} s")
+            if not self._sleep(self._wait): return
+            self._wait = min(2*self._wait, LONGEST_WAIT)
             try: pictures,_ = self.connect()
-            except VideoError as e: why = str(e).removeprefix(f"{self.name}: "); continue
+            except VideoError as e: self._why = str(e).removeprefix(f"{self.name}: "); continue
             self.reopened += 1
             return pictures
 
@@ -193,7 +194,8 @@ class _Live(_Video):
         return not self.stopping
 
     def _put(self, picture):
-        t = time.monotonic() - self._start
+        self._seen,self._wait = time.monotonic(),FIRST_WAIT
+        t = self._seen - self._start
         with self._lock:
             if not self.pace(t): return
             self.skipped += self._newest is not None
@@ -205,11 +207,13 @@ class _Live(_Video):
         "The newest picture, waited for; None at the end"
         while not self.stopping:
             with self._lock:
-                if self._newest is None and not self._ended: self._lock.wait(.1)
+                if self._newest is None: self._lock.wait(.1)
                 got,self._newest = self._newest,None
-                if got: return got
-                if self._ended: break
-        if self._error: raise self._error
+            if got: return got
+            if self._error: raise self._error
+            if time.monotonic() - self._seen > self.patience:
+                self.notes.append(f"no picture for {self.patience:g} s, gave up ({self._why})")
+                self.stopping = True
 
     def __iter__(self):
         while got := self._take():
@@ -223,11 +227,11 @@ class _Live(_Video):
 # %% ../nbs/12_video.ipynb #bf061a97
 def hide(source # path, number of a camera, or URL
         )->str:
-    "The name of a source, without the secrets that a URL may hold"
-    url = urlsplit(str(source))
-    if '://' not in str(source): return str(source)
-    host = url.netloc.rpartition('@')
-    return urlunsplit((url.scheme, f"{'***@' if host[1] else ''}{host[2]}", url.path, '***' if url.query else '', ''))
+    "The name of a source; of a URL only the host, as the rest may hold a password"
+    scheme,is_url,rest = str(source).partition('://')
+    if not is_url: return str(source)
+    host = re.fullmatch(r'([^/?#]*@)?([\w.:%[\]-]+)([/?#][^@]*)?', rest)
+    return f"{scheme}://{host[2]}/***" if host else f"{scheme}://***"
 
 # %% ../nbs/12_video.ipynb #edd14908
 def _camera(index, name):
@@ -246,7 +250,7 @@ def _camera_pictures(camera):
 
 def _stream(url, name):
     "A container and its stream"
-    if urlsplit(url).scheme not in ('rtsp', 'rtsps', 'http', 'https', 'rtmp', 'rtmps', 'udp', 'tcp', 'rtp', 'srt'):
+    if url.partition('://')[0].lower() not in ('rtsp', 'rtsps', 'http', 'https', 'rtmp', 'rtmps', 'udp', 'tcp', 'rtp', 'srt'):
         raise VideoError(f"{name}: this kind of address is not read; use rtsp:// or http://")
     return _open(url, name, _STREAM, (TIMEOUT, TIMEOUT))
 
@@ -277,10 +281,10 @@ def open_video(source, # a file; the number of a webcam, such as 0; or an rtsp:/
     "Open a video from anywhere; a file gives every frame, a camera the newest"
     text,name = str(source),hide(source)
     if fps is not None and not fps > 0: raise VideoError(f"fps must be more than 0, not {fps}")
-    if number := re.fullmatch(r'(?:/dev/video)?(\d+)', text):
+    if number := re.fullmatch(r'(?:/dev/video)?(\d{1,9})', text):
         connect = lambda: _camera(int(number[1]), f"camera {name}")
         return _Live(connect, *connect(), f"camera {name}", fps, patience)
-    if '://' not in text: return _File(*_file(Path(source)), name, fps)
+    if '://' not in text: return _File(*_file(Path(text)), name, fps)
     container,stream = _stream(text, name)
     if container.duration: return _File(container, stream, name, fps)  # a film that is served, not a camera
     def connect():
@@ -384,12 +388,15 @@ class People:
     "Who is in view, what each one wears, and what happens"
     def __init__(self,
                  rate:float=25., # frames a second, about; the tracker predicts with it
-                 lost:float=2., # seconds out of sight after which somebody has left
+                 lost:float=2., # seconds out of sight after which somebody has left; three frames if that is longer
                  started:datetime|None=None, # when a live video began
                  **vote # options of `Vote`
                 ):
-        self.tracker,self.lost,self.started,self.options = _tracker(rate, lost),lost,started,vote
+        self.lost,self.started,self.options = lost,started,vote
+        self.clock,self.step = 0.,10/rate # the tracker's; further at once its prediction runs away, even from somebody who sits still
+        self.tracker = _tracker(rate, max(lost, 3*self.step))
         self._sv = need('supervision', 'video')
+        self.times = deque([0.], maxlen=3) # of the last frames
         self.tracks,self.here = {},[] # by the tracker's count; and those on the last frame
         self.people,self.unsettled,self.verdicts,self.events = 0,0,Counter(),Counter()
         self.flips,self.raw_flips,self.face_seconds = 0,0,0.
@@ -399,20 +406,23 @@ class People:
                time:float # seconds
               )->list: # events
         "Count one more frame"
-        self.here = [self._see(id, face, time) for id,face in self._identify(faces, time)]
-        found = [e for o in self.here if (e := self._judge(o, time))]
-        gone = [o for o in self.tracks.values() if time - o.last > self.lost]
-        return found + [e for o in gone if (e := self._leave(o))]
+        self.times.append(time)
+        gaps = np.diff(self.times)
+        self.clock += min(gaps[-1], self.step)
+        lost = max(self.lost, 3*min(gaps))  # one long gap is a camera that dropped, two are a slow one
+        left = [e for o in list(self.tracks.values()) if time - o.last > lost and (e := self._leave(o))]
+        self.here = [self._see(id, face, time) for id,face in self._identify(faces)]
+        return [e for o in self.here if (e := self._judge(o, time))] + left
 
     def close(self)->list: # events
         "Everybody leaves: the video has ended"
         self.here = []
         return [e for o in list(self.tracks.values()) if (e := self._leave(o))]
 
-    def _identify(self, faces, time):
+    def _identify(self, faces):
         boxes = np.array([f.box for f in faces], np.float32).reshape(-1, 4)
         found = self._sv.Detections(xyxy=boxes, confidence=np.array([f.score for f in faces], np.float32), class_id=np.arange(len(faces)))
-        found = self.tracker.update(found, timestamp=time)
+        found = self.tracker.update(found, timestamp=self.clock)
         return [(int(id), faces[k]) for id,k in zip(found.tracker_id, found.class_id) if id >= 0] if len(found) else []
 
     def _see(self, id, face, time):
@@ -584,9 +594,11 @@ class Webhook(Sink):
                  limit:int=1000, # events that may wait
                  patience:float=5., # seconds at the end for what still waits
                  timeout:float=10.): # seconds for one answer
-        parts = urlsplit(url)
-        if parts.scheme not in ('http', 'https') or not parts.hostname: raise VideoError("a webhook is an http:// or https:// address")
-        self.name = f"webhook at {parts.hostname}"  # the path may be the secret
+        host = None
+        with suppress(ValueError):  # such as http://[x
+            if (parts := urlsplit(url)).scheme in ('http', 'https'): host = parts.hostname
+        if not host: raise VideoError("a webhook is an http:// or https:// address")
+        self.name = f"webhook at {host}"  # the path may be the secret
         self.patience,self.timeout,self.offered,self.sent = patience,timeout,0,0
         self._queue,self._url,self._end,self._closing = queue.Queue(limit),url,None,threading.Event()
         token = os.environ.get('MASKDETECT_WEBHOOK_TOKEN')
@@ -819,7 +831,7 @@ def watch(source, # a file; the number of a webcam, such as 0; or an rtsp:// or 
           out=None, # video to write, with the verdicts: .mp4, .mkv or .webm
           events=None, # file for the events: .csv, or JSON lines under any other name; `-` is the standard output
           snapshots=None, # folder for a picture of the face at each event
-          blur:bool=False, # make the faces on these pictures unrecognisable
+          blur:bool=False, # make the faces on these pictures unrecognisable; not those in `out`
           webhook=None, # address to which each event is sent
           plot=None, # picture to write: people in view over time
           show:bool=False, # open a window
@@ -831,6 +843,8 @@ def watch(source, # a file; the number of a webcam, such as 0; or an rtsp:// or 
     "Judge every face in a video or before a camera, until it ends or is stopped"
     need('trackers', 'video')  # its import takes a second, which no camera should have to wait
     if plot and Path(plot).suffix.lower() not in ('.png', '.jpg'): raise VideoError(f"{plot}: the plot is a picture; its name ends in .png or .jpg")
+    if blur and not snapshots: raise VideoError("only snapshots can be blurred: name their folder with --snapshots, or leave --blur out")
+    if blur and out: _say("the recording shows all faces as they are; only the snapshots are blurred")
     if detector is None:
         from maskdetect.detect import MaskDetector
         detector = MaskDetector()
@@ -871,5 +885,6 @@ def _sum_up(summary, video, people, sinks, signals, elapsed):
     summary.fps = summary.frames/elapsed if elapsed else 0.
 
 def _save_plot(summary, path):
-    with atomic_path(path) as tmp: plot_counts(summary.counts, Path(summary.source).name).save(tmp)
+    name = summary.source if '://' in summary.source else Path(summary.source).name
+    with atomic_path(path) as tmp: plot_counts(summary.counts, name).save(tmp)
     return str(path)

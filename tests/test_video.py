@@ -99,6 +99,19 @@ def test_out_of_sight_for_a_moment_keeps_the_identity():
     events,_ = happens([[face()]]*20 + [[]]*15 + [[face()]]*20)
     assert [(e.event, e.track) for e in events] == [('entered', 1), ('left', 1)]
 
+def test_few_frames_are_no_absence():
+    "At one frame in 2.5 seconds people are seen, and leave when three frames lack them"
+    events,people = happens([[face()]]*10 + [[]]*4, fps=.4)
+    assert [(e.event, e.time) for e in events] == [('entered', 12.5), ('left', 22.5)] and people.people == 1
+
+@pytest.mark.parametrize('gap', [1, 3, 20])
+def test_a_slow_machine_keeps_the_identity(gap):
+    "Of a camera that sends 25 frames a second, with boxes that tremble a little"
+    rng,people = np.random.default_rng(0),V.People(25)
+    for i in range(60): people.update([face(box=tuple(np.array([100, 100, 180, 190]) + rng.normal(0, 3, 4)))], gap*i)
+    people.close()
+    assert (people.people, people.unsettled) == (1, 0)
+
 def test_two_people_crossing_frames():
     frames = [[face(box=(10+2*i, 10, 50+2*i, 50)), face('without_mask', box=(300-2*i, 80, 340-2*i, 120))][::(-1)**i] for i in range(60)]
     events,people = happens(frames)
@@ -208,10 +221,13 @@ def test_hostile_files(films, clip, tmp_path):
         with pytest.raises(V.VideoError, match=words): V.open_video(tmp_path/name)
 
 def test_strange_sources():
-    for source in ('file:///etc/passwd', 'concat://a', 'gopher://x/y', 'http://', 'rtsp://127.0.0.1:1/door', 'http://user:secret@127.0.0.1:1/x?key=secret', 99, '/dev/video98'):
+    for source in ('file:///etc/passwd', 'concat://a', 'gopher://x/y', 'http://', 'rtsp://127.0.0.1:1/door', 'http://user:secret@127.0.0.1:1/x?key=secret', 99, '/dev/video98',
+                   99999999999, 'http://[bad', 'http://b\nad', 'rtsp://127.0.0.1:1/user=admin&password=secret', *(f'rtsp://admin:pa{c}secret@127.0.0.1:1/x' for c in '/?#')):
         with pytest.raises(MaskdetectError) as e: V.open_video(source)
         assert 'secret' not in str(e.value) and '\n' not in str(e.value)
     with pytest.raises(V.VideoError, match='fps'): V.open_video('x.mp4', fps=0)
+    for url in ('http://[bad', 'http://', 'ftp://x/y'):
+        with pytest.raises(V.VideoError, match='a webhook is'): V.Webhook(url)
 
 @pytest.mark.parametrize('size', [(1, 1), (2, 2), (17, 31), (640, 2), (3, 400)])
 def test_odd_sizes(size, tmp_path):
@@ -267,6 +283,13 @@ def test_everything_at_once(clip, tmp_path):
 def test_no_face_is_stored_unless_asked(clip, tmp_path):
     V.watch(clip, Script([face()]), out=tmp_path/'out.mp4', events=tmp_path/'events.jsonl')
     assert sorted(o.name for o in tmp_path.iterdir()) == ['events.jsonl', 'out.mp4']
+
+def test_blur_is_for_snapshots(clip, tmp_path, capsys):
+    "Nobody may think that a recording is blurred"
+    with pytest.raises(V.VideoError, match='only snapshots'): V.watch(clip, Script([face()]), out=tmp_path/'out.mp4', blur=True)
+    assert not list(tmp_path.iterdir())
+    V.watch(clip, Script([face()]), out=tmp_path/'out.mp4', snapshots=tmp_path/'faces', blur=True, seconds=1)
+    assert 'recording shows all faces as they are' in capsys.readouterr().err
 
 def test_blur_leaves_no_detail():
     crop = np.random.default_rng(0).integers(0, 256, (160, 160, 3), np.uint8)

@@ -1,6 +1,6 @@
 "Cameras: streams that the tests serve on loopback, cut and picked up again; a slow machine; a webhook that fails"
 import base64, json, re, socketserver, struct, threading, time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -71,6 +71,37 @@ def test_patience_ends(capfd):
         s = V.watch(f'http://127.0.0.1:{port}/', Script([face()]), patience=2)
         assert time.monotonic() - start < 8
     assert s.frames and len(s.notes) == 1 and 'gave up' in s.notes[0] and s.people == 1
+
+def test_patience_ends_though_the_camera_answers(monkeypatch, capfd):
+    "A webcam that opens and gives no picture, and a stream in which nothing can be decoded any more"
+    class Webcam:
+        def __init__(self, index): pass
+        def isOpened(self): return True
+        def get(self, what): return 30.
+        def read(self): time.sleep(.01); return False,None
+        def release(self): pass
+    monkeypatch.setattr(cv2, 'VideoCapture', Webcam)
+    monkeypatch.setattr(V, 'FIRST_WAIT', .1)
+    class Damaged(Camera):
+        def do_GET(self):
+            self.server.cut = 5
+            super().do_GET()
+            with suppress(OSError):
+                for _ in range(200):
+                    self.wfile.write(b'--next\r\nContent-Type: image/jpeg\r\nContent-Length: 100\r\n\r\n\xff\xd8%s\xff\xd9\r\n' % bytes(96))
+                    time.sleep(.02)
+    server = camera(fps=50)
+    server.RequestHandlerClass = Damaged
+    with serving(server) as port:
+        for source,why,frames in ((0, 'no picture', 0), (f'http://127.0.0.1:{port}/', 'nothing came that can be decoded', 5)):
+            with V.open_video(source, patience=.6) as video:
+                late = threading.Timer(5, video.close)
+                late.start()
+                assert len(list(video)) <= frames
+                late.cancel()
+            assert video.notes == [f'no picture for 0.6 s, gave up ({why})']
+    err = capfd.readouterr().err
+    assert all(f'again in 0.{n} s' in err for n in (1, 2, 4))  # the webcam is left alone for longer each time
 
 def test_a_stream_that_falls_silent_does_not_hang(monkeypatch):
     "It stays connected and sends nothing more"
