@@ -275,7 +275,7 @@ ENGINES = ('onnxruntime', 'openvino')  # for an .onnx; a .pkl runs in torch
 
 # %% ../nbs/10_classify.ipynb #f3a85c71
 def _candidates(engine):
-    "What could be faster than the reference: name and function"
+    "What is usually faster than the reference, the fastest first: name and function"
     here = _import_onnxruntime().get_available_providers()
     cards = [(f'ONNX Runtime on {o}', 'onnxruntime', partial(_onnxruntime, device=o)) for o in ('CUDA', 'CoreML') if f'{o}ExecutionProvider' in here]
     openvino = [('OpenVINO in its own precision', 'openvino', _openvino), ('OpenVINO', 'openvino', partial(_openvino, precision='f32'))]
@@ -283,15 +283,15 @@ def _candidates(engine):
     return cards + (openvino if util.find_spec('openvino') and platform.machine().lower() in ('x86_64', 'amd64') else [])
 
 def _choose(data, info, engine, threads):
-    "Logits, name and device of the fastest engine that passes the check"
+    "Logits, name and device of the first engine that passes the check"
     logits,device = _onnxruntime(data, threads)
     for title,name,make in _candidates(engine):
         try:
             faster,where = make(data, threads)
             _prove(faster, logits, info)
             return faster,name,where
-        except MissingExtra: raise
         except Exception as e:
+            if engine == 'openvino' and isinstance(e, MissingExtra): raise
             if title == 'OpenVINO in its own precision': continue  # which may be bfloat16; float32 comes next
             why = f"{title} is not used: {' '.join(str(e).split())[:200]}"
             if engine == 'openvino': raise ModelError(f"{why}; use engine='onnxruntime'") from e
@@ -366,7 +366,7 @@ class MaskClassifier:
     def load(cls,
              path=None, # .onnx, or a .pkl from a source that you trust (needs fastai, and runs code from the file); None takes $MASKDETECT_MODEL, else the shipped model
              threads:int=0, # for the network; 0 is one for each core
-             engine:str='auto' # 'onnxruntime' or 'openvino'; 'auto' is the fastest that passes the check
+             engine:str='auto' # 'onnxruntime' or 'openvino'; 'auto' is the first that passes the check, usually the fastest
             )->'MaskClassifier':
         "Open a model file"
         path = path or os.environ.get('MASKDETECT_MODEL') or SHIPPED

@@ -186,7 +186,7 @@ def app(model=None, # model file; a .pkl (loading it runs its code) also shows w
     info,folder = detector.model.info,tempfile.TemporaryDirectory(prefix='maskdetect-')
     with gr.Blocks(title="maskdetect", analytics_enabled=False, delete_cache=(KEEP, KEEP)) as page:
         gr.Markdown("# maskdetect\nDoes everybody wear a mask, none, or one worn wrong? Try a picture, the webcam or a clip.")
-        slider = gr.Slider(0, .99, info.threshold if threshold is None else threshold, step=.01, label="Threshold", info="Below this probability the verdict is “unsure”. (Clips are judged by vote.)")
+        slider = gr.Slider(0, 1, info.threshold if threshold is None else threshold, step=.01, label="Threshold", info="Below this probability the verdict is “unsure”. (Clips are judged by vote.)")
         with gr.Tab("Picture"): _picture_tab(gr, detector, learn, slider)
         with gr.Tab("Webcam"): _webcam_tab(gr, detector, slider)
         with gr.Tab("Video"): _video_tab(gr, detector, folder.name, seconds)

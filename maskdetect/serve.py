@@ -9,7 +9,7 @@ __all__ = ['BATCH', 'Limits', 'Judge', 'create_app', 'serve', 'serving', 'measur
 import asyncio, base64, binascii, copy, errno, hmac, http.client, json, os, queue, socket, subprocess, sys, threading, time
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib import resources
 from ipaddress import ip_address
@@ -50,11 +50,11 @@ class Limits:
     faces:int=256 # in a picture
     pictures:int=16 # in a request
     seconds:float=10 # to send a request, and as many to answer it
-    waiting:int=64 # requests in work or waiting; the next one is told to come again
+    waiting:int=64 # requests in work or waiting, and as many open streams; the next one is told to come again
 
     def __post_init__(self):
         for k,v in asdict(self).items():
-            if not v > 0: raise MaskdetectError(f"the limit of {k} must be more than 0, not {v}")
+            if not 0 < v < float('inf'): raise MaskdetectError(f"the limit of {k} must be more than 0 and finite, not {v}")
     @property
     def bytes(self): return int(self.mb*(1 << 20))
 
@@ -250,7 +250,7 @@ class _Metrics:
 class _Gate:
     "Who is let in"
     def __init__(self, limits, workers, key, cors):
-        self.limits,self.workers,self.key,self.cors,self.taken,self.pace = limits,workers,(key or '').encode(),set(cors),0,.05
+        self.limits,self.workers,self.key,self.cors,self.taken,self.pace = limits,workers,(key or '').encode(),set(cors),Counter(),.05
 
     def fits(self, key): return not self.key or hmac.compare_digest(self.key, key)
 
@@ -267,13 +267,13 @@ class _Gate:
         return origin and not {origin, '*'} & self.cors and urlsplit(origin).netloc != headers.get('host')
 
     @contextmanager
-    def place(self):
-        "One of the places, or 503"
-        if self.taken >= self.limits.waiting:
-            raise HTTPException(503, "busy; come again later", {'Retry-After': str(max(1, ceil(self.taken*self.pace/self.workers)))})
-        self.taken += 1
+    def place(self, of='request'):
+        "One of the places for a request or a stream, or 503"
+        if self.taken[of] >= self.limits.waiting:
+            raise HTTPException(503, "busy; come again later", {'Retry-After': str(max(1, ceil(self.taken['request']*self.pace/self.workers)))})
+        self.taken[of] += 1
         try: yield
-        finally: self.taken -= 1
+        finally: self.taken[of] -= 1
 
     async def in_time(self, job, status, what):
         try: return await asyncio.wait_for(job, self.limits.seconds)
@@ -286,7 +286,7 @@ class _Service:
         self.judge,self.limits,self.gate = judge,judge.limits,_Gate(judge.limits, judge.workers, key, cors)
         info,path = judge.model.info,judge.model.path
         self.note = dict(name=path.name, version=info.version, digest=file_digest(path)[:12], labels=list(info.labels))
-        self.metrics = _Metrics([*info.labels, UNSURE], lambda: self.gate.taken)
+        self.metrics = _Metrics([*info.labels, UNSURE], lambda: self.gate.taken['request'])
         self.api = _openapi(self.note, self.limits, bool(key))
 
     async def _judged(self, data):
@@ -317,17 +317,33 @@ class _Service:
         except ClientDisconnect: return Response(status_code=499)  # nobody reads it
 
     async def stream(self, ws):
-        if self.gate.is_foreign(ws.headers): return await ws.close(1008)
+        with suppress(WebSocketDisconnect):
+            if self.gate.is_foreign(ws.headers): return await ws.close(1008)
+            try:
+                with self.gate.place('stream'): await self._talk(ws)
+            except HTTPException as e:  # no room, said in place of the handshake
+                self.metrics.seen('/v1/stream', 503, 0)
+                await ws.send_denial_response(await _error(ws, e))
+                await self._gone(ws)  # who returns before makes uvicorn log an error
+
+    async def _talk(self, ws):
+        "Frames in, answers out, until it is closed"
         await ws.accept()
-        try:
-            if not self.gate.has_key(ws.headers) and not await self._told_key(ws):
-                await ws.send_json(dict(error='a key is needed: send {"key": "..."} first'))
-                return await ws.close(1008)
-            n = 0
-            while (message := await ws.receive())['type'] == 'websocket.receive':
-                if (data := message.get('bytes')) is not None: await ws.send_json(await self._frame(data) | dict(frame=n)); n += 1
-                elif n or '"key"' not in message['text']: await ws.send_json(dict(error="send a picture as a binary message", frame=n))
-        except WebSocketDisconnect: pass
+        if not self.gate.has_key(ws.headers) and not await self._told_key(ws):
+            await ws.send_json(dict(error='a key is needed: send {"key": "..."} first'))
+            await ws.close(1008)
+            return await self._gone(ws)  # until then it may send, and takes memory
+        n = 0
+        while (message := await ws.receive())['type'] == 'websocket.receive':
+            if (data := message.get('bytes')) is not None: await ws.send_json(await self._frame(data) | dict(frame=n)); n += 1
+            elif n or '"key"' not in message['text']: await ws.send_json(dict(error="send a picture as a binary message", frame=n))
+
+    async def _gone(self, ws):
+        "Wait until a connection that we ended is gone"
+        async def ends(n=2):  # ours, and that of the connection
+            while n: n -= (await ws._receive())['type'] == 'websocket.disconnect'
+        try: await asyncio.wait_for(ends(), 15)
+        except asyncio.TimeoutError: pass
 
     async def _told_key(self, ws):
         "Whether the first message holds the key"
@@ -418,7 +434,8 @@ def _openapi(note, limits, key):
     if not key: security = {}
     else: security = dict(security=[dict(key=[]), dict(bearer=[])], components=dict(securitySchemes=dict(key={'type': 'apiKey', 'in': 'header', 'name': 'X-API-Key'}, bearer=dict(type='http', scheme='bearer'))))
     stream = ("\n\nThe WebSocket `/v1/stream` takes one encoded picture a message, and answers each with the JSON of `/v1/predict` and its number, `frame`; "
-              "or with `error`, and `retry_after` where it is `busy`. Where a key is needed and cannot be sent as a header, the first message is `{\"key\": \"...\"}`.")
+              "or with `error`, and `retry_after` where it is `busy`. The handshake is refused with 503 "
+              "where too many streams are open. Where a key is needed and cannot be sent as a header, the first message is `{\"key\": \"...\"}`.")
     return dict(openapi='3.1.0', info=dict(title='maskdetect', version=note['version'] or '0', description="Tells whether every face in a picture wears a mask, wears none, or wears it wrong." + stream),
                 paths=paths, **security)
 
@@ -583,7 +600,7 @@ def _load(clients, waiting, kill, seconds, detector):
                 **(dict(load=round(os.getloadavg()[0], 1)) if hasattr(os, 'getloadavg') else {}))
 
 # %% ../nbs/20_serve.ipynb #e12c636b
-def measure_load(seconds:float=120, # for each run
+def measure_load(seconds:float=60, # for each run
                  runs=((1, 64, False), (8, 64, False), (64, 64, False), (64, 8, False), (8, 64, True)), # clients, places, killed in the middle
                  out=None # CSV to write
                 )->list: # a dictionary for each run

@@ -88,6 +88,11 @@ def test_missing_extra(onnx_file, monkeypatch):
     with pytest.raises(MissingExtra, match=r'maskdetect\[openvino\]'): MaskClassifier.load(onnx_file, engine='openvino')
 
 
+def test_an_engine_that_cannot_be_imported(onnx_file, fake):
+    fake(MissingExtra('openvino is damaged'))
+    with pytest.warns(UserWarning, match='OpenVINO is not used: openvino is damaged'): assert MaskClassifier.load(onnx_file).engine == 'onnxruntime'
+
+
 def test_a_card_that_cannot_be_used(onnx_file, monkeypatch):
     "A build with CUDA on a machine without: one warning, and the CPU"
     import onnxruntime

@@ -175,9 +175,9 @@ def test_server_that_goes_away_and_returns(chrome, new, detector):
 
 
 def test_key(chrome, new, detector):
-    with serving(create_app(detector, api_key='open sesame')) as url:
+    with serving(create_app(detector, api_key='Sésame, öffne dich')) as url:
         page = new(chrome, url, ready=False)
-        for key in ('wrong', 'open sesame'):
+        for key in ('with a curly quote”', 'Sésame, öffne dich'):
             page.wait_for_selector('#ask[open]')
             page.fill('#key', key)
             page.press('#key', 'Enter')

@@ -1,5 +1,6 @@
 "The service: key, other sites, headers, limits, stream, nothing on the disk, and how it starts and stops"
-import asyncio, base64, json, os, signal, socket, subprocess, sys, time
+import asyncio, base64, json, os, re, signal, socket, subprocess, sys, time
+from pathlib import Path
 
 import cv2
 import pytest
@@ -105,6 +106,8 @@ def test_refused(url, status, words, request_):
 def test_other_routes(url):
     for r,status in ((requests.get(f'{url}/v1/predict'), 405), (requests.get(f'{url}/none'), 404), (requests.get(f'{url}/docs'), 404), (requests.get(f'{url}/static/../serve.py'), 404), (requests.get(f'{url}/static/%2e%2e/serve.py'), 404)):
         assert r.status_code == status and list(r.json()) == ['error']
+    pointed_to = re.search(r'<noscript>.*see (/[\w./]*\w)', requests.get(url).text)[1]
+    assert requests.get(url + pointed_to).status_code == 200
 
 
 def test_slow_sender_and_slow_answer(detector, picture):
@@ -131,7 +134,7 @@ def test_a_bug_is_one_line(detector, picture):
     with serving(app) as u:
         r = post(u, picture)
         assert r.status_code == 500 and list(r.json()) == ['error'] and 'X-Content-Type-Options' in r.headers and 'Traceback' not in r.text
-        assert app.state.service.gate.taken == 0
+        assert app.state.service.gate.taken['request'] == 0
 
 
 # ---- who may
@@ -218,18 +221,47 @@ def test_stream_when_busy(detector, picture):
     class Slow:
         def detect(self, image): time.sleep(.5); return detector.detector.detect(image)
     with serving(create_app(MaskDetector(detector.model, Slow()), api_key='', limits=Limits(waiting=1))) as u:
-        async def both():
-            async with connect(u.replace('http', 'ws') + '/v1/stream') as a, connect(u.replace('http', 'ws') + '/v1/stream') as b:
-                await a.send(picture)
-                await asyncio.sleep(.1)
-                start = time.monotonic()
-                await b.send(picture)
-                busy = json.loads(await b.recv())
-                assert busy == dict(error='busy', retry_after=1, frame=0) and time.monotonic() - start < .3
-                assert len(json.loads(await a.recv())['faces']) == 4
-                await b.send(picture)
-                assert json.loads(await b.recv())['frame'] == 1
-        asyncio.run(both())
+        async def talk(c):
+            other = asyncio.create_task(asyncio.to_thread(post, u, picture))
+            await asyncio.sleep(.1)
+            start = time.monotonic()
+            await c.send(picture)
+            busy = json.loads(await c.recv())
+            assert busy == dict(error='busy', retry_after=1, frame=0) and time.monotonic() - start < .3
+            assert len((await other).json()['faces']) == 4
+            await c.send(picture)
+            assert json.loads(await c.recv())['frame'] == 1
+        ws(u, talk)
+
+
+def opened(url, *text):
+    "A raw connection that asked for a stream and sent these short texts, and the answer to the former"
+    s = socket.create_connection(url.removeprefix('http://').split(':'))
+    s.sendall(b'GET /v1/stream HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ' + base64.b64encode(bytes(16)) + b'\r\n\r\n')
+    said = s.recv(4096)
+    for o in text: s.sendall(bytes([0x81, 0x80 | len(o)]) + bytes(4) + o)
+    return s,said
+
+
+def test_open_streams_are_counted(detector, capsys):
+    "As many as there are places, key or not: a frame that is sent in part takes memory. One that is sent away counts until it has gone"
+    app = create_app(detector, api_key='k', limits=Limits(waiting=2))
+    def are_open(n):
+        for _ in range(100):
+            if app.state.service.gate.taken['stream'] == n: return True
+            time.sleep(.02)
+    with serving(app) as u:
+        for text in ((), (b'no key',)):
+            some = [opened(u, *text) for _ in range(2)]
+            assert all(b' 101 ' in said for _,said in some)
+            time.sleep(.2)
+            refused,said = opened(u)
+            assert b' 503 ' in said and b'retry-after: 1\r\n' in said and are_open(2)
+            for s,_ in [*some, (refused, '')]: s.close()
+            assert are_open(0)
+        figures = requests.get(f'{u}/metrics', headers={'X-API-Key': 'k'}).text
+        assert 'maskdetect_rejected_total 2.0' in figures and 'maskdetect_waiting 0.0' in figures
+    assert 'ERROR' not in capsys.readouterr().err
 
 
 # ---- nothing stays
@@ -270,6 +302,14 @@ print(json.dumps([[o for o in written if o != os.devnull], log.getvalue()]))
 
 
 # ---- start and stop
+
+def test_health_of_the_container(url):
+    "A proxy that the container is told of is none for itself"
+    command = json.loads(re.search(r'HEALTHCHECK.*\\\n *CMD (.*)', (Path(__file__).parents[1]/'Dockerfile').read_text())[1])
+    env = {k: v for k,v in os.environ.items() if k.lower() != 'no_proxy'} | dict(http_proxy='http://127.0.0.1:9')
+    for u,healthy in ((url, True), (url + '/none', False)):
+        assert healthy == (not subprocess.run([sys.executable, *(o.replace('http://127.0.0.1:8000', u) for o in command[1:])], env=env, capture_output=True).returncode)
+
 
 def started(*args, env=None):
     p = subprocess.Popen([sys.executable, '-c', MAIN, 'serve', '--port', '0', *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **(env or {})})

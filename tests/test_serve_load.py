@@ -1,4 +1,4 @@
-"The service under load for a minute; ten minutes of the same: `measure_load(out='results/serve_load.csv')` in nbs/20_serve.ipynb"
+"The service under load for a minute; five minutes of the same: `measure_load(out='results/serve_load.csv')` in nbs/20_serve.ipynb"
 import pytest
 
 pytest.importorskip('starlette')

@@ -106,10 +106,9 @@ function connection(name, seconds, why) {
   if (name === 'error') { state('wait', 'Trouble'); note(`The server says: ${why}`); }
   if (name === 'lost') {
     state('lost', 'No connection');
-    note(`The connection to the server is lost. Trying again in ${seconds < 1.5 ? 'a second' : `${Math.round(seconds)} seconds`}; the camera stays on.`, () => stream?.hurry());
+    note(`The server does not answer, or has no room for one more camera. Trying again in ${seconds < 1.5 ? 'a second' : `${Math.round(seconds)} seconds`}; the camera stays on.`, () => stream?.hurry());
     show([], false);
   }
-  if (name === 'refused') { stop(); note('The server refuses this page: the address that you opened is not the one that it sees. A proxy must pass the Host header on.'); }
   if (name === 'stopped') { stop(); note('Without a key this server judges nothing.'); }
 }
 

@@ -12,7 +12,7 @@ export class Refused extends Error { // what the server says
 }
 
 export async function ask(path, options = {}) {
-  const key = getKey(), headers = key ? {'X-API-Key': key} : {};
+  const key = getKey(), headers = key ? {'X-API-Key': String.fromCharCode(...new TextEncoder().encode(key))} : {}; // a header holds bytes
   let answer;
   try { answer = await fetch(path, {...options, headers, cache: 'no-store'}); }
   catch { throw new Refused(0, 'No connection to the server'); }
@@ -69,24 +69,23 @@ export class Stream {
       this.why = answer.error;
       this.on.state(answer.error === 'busy' ? 'busy' : 'error', wait, answer.error);
       await sleep(wait);
-    } else if (answer.faces) {
+    } else {
       this.tries = 0;
       this.why = '';
       if (!this.paused) this.on.state('live');
       this.on.answer(answer, performance.now() - this.sent);
-    } else return; // a greeting
+    }
     if (ws === this.ws && this.running) this.next(ws);
   }
 
   async dropped(code) {
     clearTimeout(this.dog);
-    if (code === 4401 || code === 1008 && this.why) { // it said why: it wants a key
+    if (code === 1008 && this.why) { // it said why: it wants a key
       this.why = '';
       if (!await this.on.key()) return this.on.state('stopped');
       if (this.running) this.open();
       return;
     }
-    if (code === 1008) return this.on.state('refused');
     const wait = backoff(this.tries++);
     this.on.state('lost', wait);
     this.timer = setTimeout(() => this.open(), 1000 * wait);
