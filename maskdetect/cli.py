@@ -342,7 +342,7 @@ _run = [('--data', dict(nargs='+', default=[], metavar='SOURCE', help='names of 
 
 _limits = (('mb', float, 'megabytes of a request or frame', 10), ('pixels', int, 'pixels of a picture', 25_000_000), ('faces', int, 'faces in a picture', 256),
            ('pictures', int, 'pictures in a request', 16), ('seconds', float, 'seconds to answer a request', 10),
-           ('waiting', int, 'requests in work or waiting; the next is told to come again', 64))
+           ('waiting', int, 'requests in work or waiting, and as many open streams; the next is told to come again', 64))
 
 def _parser():
     from maskdetect import __version__
@@ -370,7 +370,7 @@ def _parser():
          ('--out', dict(help='folder (default: runs/RECIPE-tune)')))
     model = ('model', dict(help='.onnx, or .pkl (loading a pickle runs its code)'))
     which = [('--model', dict(help='.onnx, or .pkl (loading a pickle runs its code); default: $MASKDETECT_MODEL, else the shipped model')),
-             ('--engine', dict(default='auto', help='what runs the model: onnxruntime, openvino (default: the fastest that passes a check)'))]
+             ('--engine', dict(default='auto', help='what runs the model: onnxruntime, openvino (default: the first that passes a check, usually the fastest)'))]
     tiles = ('--tiles', dict(action='store_true', help='look for small faces too; takes several times as long'))
     _add(verbs, 'evaluate', _evaluate, 'measure a model file on photos, or several side by side', ('model', dict(nargs='+', help=model[1]['help'])), ('--data', dict(nargs='+', required=True, metavar='SOURCE', help='names of sources, folders or a CSV')), _label, _skip,
          ('--split', dict(default='test', help='train, valid, test or all (default: %(default)s)')), ('--out', dict(help='folder for a report')),
@@ -386,7 +386,7 @@ def _parser():
          ('--events', dict(metavar='FILE', help='write what happens, as .csv or JSON lines; - is the standard output')),
          ('--plot', dict(metavar='PNG', help='draw the people in view over time')),
          ('--show', dict(action='store_true', help='open a window; q ends it')), ('--snapshots', dict(metavar='DIR', help='write a picture of the face at each event')),
-         ('--blur', dict(action='store_true', help='make the faces on these pictures unrecognisable')), ('--webhook', dict(metavar='URL', help='send each event there; $MASKDETECT_WEBHOOK_TOKEN goes along as bearer token')),
+         ('--blur', dict(action='store_true', help='make the faces on these pictures unrecognisable; not those in --out')), ('--webhook', dict(metavar='URL', help='send each event there; $MASKDETECT_WEBHOOK_TOKEN goes along as bearer token')),
          ('--fps', dict(type=float, metavar='N', help='judge at most so many frames a second')), ('--seconds', dict(type=float, metavar='S', help='stop after so much video')),
          ('--patience', dict(type=float, default=60., metavar='S', help='give a camera up after so many seconds without a picture (default: %(default)g)')))
     _add(verbs, 'serve', _serve, 'start the REST API and the page with the webcam', ('--host', dict(default='127.0.0.1', help='address to listen at; 0.0.0.0 lets other machines in (default: %(default)s)')),

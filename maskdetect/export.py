@@ -296,6 +296,8 @@ def _expects(info):
     shares = ', '.join(f"`{k}` {v:.0%}" for k,v in info.prior.items())
     return f"\n- Its answers expect these shares of faces: {shares}. Where they are far off, the rarer label is found too seldom or too often." if shares else ''
 
+def _doubt(info): return f"Below a probability of {info.threshold:g} the verdict is `unsure`. " if info.threshold else ''
+
 # %% ../nbs/06_export.ipynb #06a4ca73
 def model_card(info:ModelInfo, # see `make_info`
                report=None # `Report` on the test part
@@ -310,7 +312,7 @@ def model_card(info:ModelInfo, # see `make_info`
         *part("How good it is", *_figures_md(info, report)), *part("What it was trained on", *_sources_md(info)), *part("Limits and responsible use", _LIMITS + _expects(info)),
         *part("How to use it", "```python", "from maskdetect import MaskClassifier", "", "model = MaskClassifier.load('model.onnx')", "model.classify('face.jpg')", "```", "",
               f"A face is cut as the square around its box with a margin of {info.margin:g} (`maskdetect.core.crop_face`), scaled to {info.size} pixels and to 0…1, minus "
-              f"{[round(o, 4) for o in info.mean]}, divided by {[round(o, 4) for o in info.std]}. The logits are divided by the temperature {info.temperature:.4g} before the softmax. "
+              f"{[round(o, 4) for o in info.mean]}, divided by {[round(o, 4) for o in info.std]}. The logits are divided by the temperature {info.temperature:.4g} before the softmax. {_doubt(info)}"
               "`model.pkl` is the fastai learner (`load_learner`); loading a pickle runs code from it, so load it only from a source that you trust."),
         *part("Versions that wrote it", ', '.join(f"{k} {v}" for k,v in info.versions.items()))]) + '\n'
 

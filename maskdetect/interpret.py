@@ -782,7 +782,7 @@ def compare(paths, # .onnx files that maskdetect wrote
     for (path,m),name in zip(models.items(), _names(models)):
         report,i = evaluate(m, table), m.info
         known = dict(model=name, recipe=i.recipe, arch=i.arch, size=i.size, labels=len(i.labels), trained_on=', '.join(o['name'] for o in i.trained_on),
-                     parameters=_count_parameters(path), mb=path.stat().st_size/2**20, ms=min(times[path]))
+                     parameters=_count_parameters(path), mb=path.stat().st_size/1e6, ms=min(times[path]))
         for s in [*sorted(set(table['source'])), 'all']:
             k = (report.table['source'] == s).to_numpy() | (s == 'all')
             part = Report(report.labels, report.targets[k], report.probs[k], report.table[k], unknown=report.unknown)
