@@ -249,12 +249,12 @@ def plain_net(recipe:Recipe, n_out:int # number of labels
 
 # %% ../nbs/04_train.ipynb #dcda6d33
 class ViTBody(nn.Module):
-    "A Vision Transformer as a body (Dosovitskiy et al., 2021). It sees the crop at twice its size, so that a patch of 14 pixels holds 7 of the crop's"
+    "A Vision Transformer as a body (Dosovitskiy et al., 2021)"
     def __init__(self, arch): # a name of `VITS`
         super().__init__()
         self.net = need('timm', 'vit').create_model(VITS[arch], num_classes=0, dynamic_img_size=True, dynamic_img_pad=True)
     def forward(self, x): # (n,3,h,w) -> (n,f,1,1): the class token and the mean of the patches
-        t = self.net.forward_features(F.interpolate(x, scale_factor=2, mode='bilinear', align_corners=False))
+        t = self.net.forward_features(x)
         return torch.cat([t[:,0], t[:,1:].mean(1)], 1)[..., None, None]
 
 def build_model(recipe:Recipe, n_out:int, # number of labels
