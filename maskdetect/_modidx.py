@@ -170,6 +170,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                  'maskdetect.core.cache_dir': ('core.html#cache_dir', 'maskdetect/core.py'),
                                  'maskdetect.core.crop_face': ('core.html#crop_face', 'maskdetect/core.py'),
                                  'maskdetect.core.data_dir': ('core.html#data_dir', 'maskdetect/core.py'),
+                                 'maskdetect.core.far_larger': ('core.html#far_larger', 'maskdetect/core.py'),
                                  'maskdetect.core.file_digest': ('core.html#file_digest', 'maskdetect/core.py'),
                                  'maskdetect.core.list_images': ('core.html#list_images', 'maskdetect/core.py'),
                                  'maskdetect.core.need': ('core.html#need', 'maskdetect/core.py'),

@@ -226,7 +226,7 @@ def _scenes(args, detector):
             image,path = open_source(src)
             faces = Faces(detector.predict(image), image.shape[1::-1], path)
             copy = dict(copy=copies.add(faces, image)) if copies else {}
-        except (ImageError, DataError) as e: yield dict(path=str(src), error=str(e)),[]; continue
+        except ImageError as e: yield dict(path=str(src), error=str(e)),[]; continue
         yield faces.to_dict() | copy,faces.to_rows()
 
 def _crops(args, model):

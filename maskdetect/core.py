@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LABELS', 'UNSURE', 'IMAGE_SUFFIXES', 'MAX_PIXELS', 'CROP_VERSION', 'MaskdetectError', 'ImageError', 'DataError',
-           'ModelError', 'MissingExtra', 'need', 'Face', 'read_image', 'crop_face', 'data_dir', 'cache_dir',
-           'list_images', 'file_digest', 'atomic_path']
+           'ModelError', 'MissingExtra', 'need', 'Face', 'read_image', 'far_larger', 'crop_face', 'data_dir',
+           'cache_dir', 'list_images', 'file_digest', 'atomic_path']
 
 # %% ../nbs/00_core.ipynb #38cf9177
 import errno, hashlib, importlib, io, os, threading, warnings
@@ -133,6 +133,10 @@ def read_image(src, # path, bytes, Pillow image, or uint8 array (height x width 
 # %% ../nbs/00_core.ipynb #98577244
 CROP_VERSION = 1  # raised whenever `crop_face` would give other pixels, so that caches made by an older one are left alone
 
+def far_larger(side, h, w): # side of a square, height and width of a picture, pixels; numbers or arrays
+    "Whether a square is no face of the picture: a wrong box, or a strip that fills the memory once it is made square"
+    return (side > 4*np.maximum(h, w)) | (side**2 > np.maximum(4*h*w, 50_000_000))
+
 def crop_face(image:np.ndarray, # height x width x 3, uint8, RGB
               box=None, # (x0, y0, x1, y1) in pixels; None is the whole picture, without a margin
               size:int|None=None, # side of the result in pixels; None leaves it as cut
@@ -145,7 +149,7 @@ def crop_face(image:np.ndarray, # height x width x 3, uint8, RGB
     if not (0 < x1-x0 < np.inf and 0 < y1-y0 < np.inf): raise ImageError(f"empty, reversed or endless box {tuple(box)}")
     if not (x0 < w and y0 < h and x1 > 0 and y1 > 0): raise ImageError(f"box {tuple(box)} lies outside the {w}x{h} picture")
     side = max(1, round(max(x1-x0, y1-y0)*(1+margin)))
-    if side > 4*max(h, w) or side**2 > max(4*h*w, 50_000_000): raise ImageError(f"the square around box {tuple(box)} is far larger than the {w}x{h} picture")
+    if far_larger(side, h, w): raise ImageError(f"the square around box {tuple(box)} is far larger than the {w}x{h} picture")
     left,top = (min(max(round((a+b-side)/2), 1-side), n-1) for a,b,n in ((x0, x1, w), (y0, y1, h)))  # a pixel of the picture at least
     pad = [max(0, -top), max(0, top+side-h), max(0, -left), max(0, left+side-w)]  # top, bottom, left, right
     cut = image[max(0, top):top+side, max(0, left):left+side]

@@ -31,7 +31,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from .core import CROP_VERSION, IMAGE_SUFFIXES, LABELS, DataError, ImageError, MaskdetectError, atomic_path
-from .core import cache_dir, crop_face, data_dir, file_digest, need, read_image
+from .core import cache_dir, crop_face, far_larger, data_dir, file_digest, need, read_image
 
 # %% ../nbs/01_data.ipynb #72ea3717
 COLUMNS = ('path', 'x0', 'y0', 'x1', 'y1', 'label', 'source', 'split', 'group')
@@ -964,7 +964,7 @@ def _face_sizes(df, seen):
     x0,y0,x1,y1 = (df[c].to_numpy(float) for c in ('x0', 'y0', 'x1', 'y1'))
     whole, ok = np.isnan(x0), seen['ok']
     side = np.where(whole, np.minimum(w, h), np.minimum(x1-x0, y1-y0))
-    away = ok & ~whole & ((x0 >= w) | (y0 >= h) | (x1 <= 0) | (y1 <= 0) | (np.maximum(x1-x0, y1-y0) > 4*np.maximum(w, h)))
+    away = ok & ((x0 >= w) | (y0 >= h) | (x1 <= 0) | (y1 <= 0) | far_larger(np.where(whole, np.maximum(w, h), np.maximum(x1-x0, y1-y0)), h, w))
     out = ok & ~whole & ~away & ((x0 < -1) | (y0 < -1) | (x1 > w+1) | (y1 > h+1))
     return ok & (side < TINY), out, away, side
 
@@ -1002,7 +1002,7 @@ def check(source, # a name in `SOURCES`, a folder, or a .csv
     all_paths = [*paths, *(p for p in every if p not in used)]
     damaged = {**r.bad, **{p: s['error'] for p,s in zip(all_paths, seen) if not s['ok']}}
     tiny, out, away, side = _face_sizes(df, seen[where])
-    for i in np.flatnonzero(away): damaged[f"{df['path'][i]} box {i}"] = f"box {[float(df[c][i]) for c in ('x0', 'y0', 'x1', 'y1')]} is not in the photo, or far larger than it"
+    for i in np.flatnonzero(away): damaged[f"{df['path'][i]} box {i}"] = f"box {[float(df[c][i]) for c in ('x0', 'y0', 'x1', 'y1')]} is not in the photo, or its square is far larger" if df['x0'][i] == df['x0'][i] else "a strip: the square around it is far larger"
     seen = seen[:len(paths)]
     ties, n = _tie(seen, origins), len(paths)
     splits = df['split'].groupby(where).agg(lambda s: set(s) - {''}).tolist() if n else []

@@ -245,3 +245,10 @@ def test_box_that_cannot_be_meant(tmp_path, box):
     (tmp_path/'faces.csv').write_text(f'filename,xmin,ymin,xmax,ymax,class\nstreet.jpg,{box},with_mask\n')
     with pytest.raises(DataError, match=r'street\.jpg: .*data check'): crops(load_table(tmp_path), 32)
     assert len(check(tmp_path).damaged) == 1
+
+
+def test_strip_that_fits_into_no_square(tmp_path):
+    (tmp_path/'with_mask').mkdir()
+    Image.new('RGB', (9000, 20)).save(tmp_path/'with_mask'/'strip.png')
+    with pytest.raises(DataError, match=r'strip\.png: .*data check'): crops(load_table(tmp_path), 32)
+    assert list(check(tmp_path).damaged.values()) == ['a strip: the square around it is far larger']
