@@ -252,7 +252,10 @@ def _stream(url, name):
     "A container and its stream"
     if url.partition('://')[0].lower() not in ('rtsp', 'rtsps', 'http', 'https', 'rtmp', 'rtmps', 'udp', 'tcp', 'rtp', 'srt'):
         raise VideoError(f"{name}: this kind of address is not read; use rtsp:// or http://")
-    return _open(url, name, _STREAM, (TIMEOUT, TIMEOUT))
+    try: return _open(url, name, _STREAM, (TIMEOUT, TIMEOUT))
+    except VideoError as e:
+        if '@' not in url or re.search('://[^/?#]*@', url): raise
+        raise VideoError(f"{e}; if / ? or # stand in its password, write %2F %3F %23") from None
 
 def _stream_pictures(container, stream):
     trouble = Counter()
