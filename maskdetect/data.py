@@ -31,7 +31,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from .core import CROP_VERSION, IMAGE_SUFFIXES, LABELS, DataError, ImageError, MaskdetectError, atomic_path
-from .core import cache_dir, crop_face, far_larger, data_dir, file_digest, need, read_image
+from .core import cache_dir, crop_face, data_dir, far_larger, file_digest, need, read_image
 
 # %% ../nbs/01_data.ipynb #72ea3717
 COLUMNS = ('path', 'x0', 'y0', 'x1', 'y1', 'label', 'source', 'split', 'group')
@@ -1002,7 +1002,9 @@ def check(source, # a name in `SOURCES`, a folder, or a .csv
     all_paths = [*paths, *(p for p in every if p not in used)]
     damaged = {**r.bad, **{p: s['error'] for p,s in zip(all_paths, seen) if not s['ok']}}
     tiny, out, away, side = _face_sizes(df, seen[where])
-    for i in np.flatnonzero(away): damaged[f"{df['path'][i]} box {i}"] = f"box {[float(df[c][i]) for c in ('x0', 'y0', 'x1', 'y1')]} is not in the photo, or its square is far larger" if df['x0'][i] == df['x0'][i] else "a strip: the square around it is far larger"
+    for i in np.flatnonzero(away):
+        box = df.loc[i, ['x0', 'y0', 'x1', 'y1']].astype(float).tolist()
+        damaged[f"{df['path'][i]} box {i}"] = "a strip: the square around it is far larger" if np.isnan(box[0]) else f"box {box} is not in the photo, or its square is far larger"
     seen = seen[:len(paths)]
     ties, n = _tie(seen, origins), len(paths)
     splits = df['split'].groupby(where).agg(lambda s: set(s) - {''}).tolist() if n else []
