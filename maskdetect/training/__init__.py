@@ -1,0 +1,1 @@
+"What trains, measures and exports a model; needs the extra `train`"
