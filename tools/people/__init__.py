@@ -1,0 +1,1 @@
+"Draws people with and without masks"
