@@ -221,28 +221,33 @@ function card(name, got, bitmap) {
   const head = make('tr', {}, ...['Face', 'Verdict', 'Sure', 'Pixels'].map(t => make('th', {textContent: t, scope: 'col'})));
   const text = make('div', {className: 'text'}, title, make('p', {textContent: `${words}, in ${got.width} × ${got.height} pixels`}));
   if (rows.length) text.append(make('div', {className: 'scroll', tabIndex: 0}, make('table', {}, make('thead', {}, head), make('tbody', {}, ...rows))));
-  const article = make('article', {}, text);
-  if (bitmap) article.prepend(painted(bitmap, got, words, name, text));
+  const article = make('article', {}, text), canvas = bitmap && make('canvas', {width: got.width, height: got.height, role: 'img'});
+  canvas?.setAttribute('aria-label', `${name} with its verdicts. ${words}`);
+  if (canvas) article.prepend(canvas);
   $('results').prepend(article);
+  if (canvas) {
+    paint(canvas, bitmap, got, .9 * got.width / canvas.clientWidth); // words that can be read at the size that it is shown at
+    text.append(make('button', {type: 'button', textContent: 'Download with verdicts', onclick: () => save(bitmap, got, name)}));
+  }
   while ($('results').children.length > 12) $('results').lastChild.remove();
   said.at = -Infinity;
   say(`${name}: ${words}`);
 }
 
-function painted(bitmap, got, words, name, text) {
-  const canvas = make('canvas', {width: got.width, height: got.height}), c = canvas.getContext('2d');
+function paint(canvas, bitmap, got, least = 1) {
+  const c = canvas.getContext('2d');
   c.drawImage(bitmap, 0, 0, got.width, got.height);
-  draw(c, got.faces, {u: Math.max(1, Math.min(got.width, got.height) / 480)});
-  canvas.setAttribute('role', 'img');
-  canvas.setAttribute('aria-label', `${name} with its verdicts. ${words}`);
-  const save = make('button', {type: 'button', textContent: 'Download with verdicts'});
-  save.onclick = () => canvas.toBlob(blob => {
+  draw(c, got.faces, {u: Math.max(least, Math.min(got.width, got.height) / 480), numbers: true});
+}
+
+function save(bitmap, got, name) {
+  const canvas = make('canvas', {width: got.width, height: got.height});
+  paint(canvas, bitmap, got);
+  canvas.toBlob(blob => {
     const url = URL.createObjectURL(blob);
     make('a', {href: url, download: `${name.replace(/\.[^.]*$/, '')}-verdicts.jpg`}).click();
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
   }, 'image/jpeg', .92);
-  text.append(save);
-  return canvas;
 }
 
 $('files').onchange = e => { take(e.target.files); e.target.value = ''; };
