@@ -6,7 +6,6 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).parent.parent
-TEXT = ('.py', '.ipynb', '.md', '.toml', '.ini', '.yaml')
 
 
 def sh(command, cwd=ROOT):
@@ -35,11 +34,16 @@ def test_readme_is_rendered_from_index(clone):
     assert sh('git status --porcelain', cwd=clone) == ''
 
 
+def test_readme_is_short():
+    assert (ROOT/'README.md').stat().st_size <= 8000
+
+
 def test_links_inside_the_repository():
     "Every relative link and picture in the README and the notebooks points at a file"
     pages = [ROOT/'README.md', ROOT/'CONTRIBUTING.md', *(ROOT/'nbs').glob('*.ipynb')]
     for page in pages:
-        text = page.read_text(encoding='utf-8') if page.suffix == '.md' else '\n'.join(c.source for c in nbformat.read(page, 4).cells if c.cell_type == 'markdown')
+        if page.suffix == '.md': text = page.read_text(encoding='utf-8')
+        else: text = '\n'.join(c.source for c in nbformat.read(page, 4).cells if c.cell_type == 'markdown')
         for link in re.findall(r'\]\(([^)#\s]+)', text):
             if '://' not in link: assert (page.parent/link).exists(), f"{page.name}: {link}"
 
