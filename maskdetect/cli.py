@@ -135,11 +135,11 @@ def do_data_get(
     from maskdetect.training.sources import get
     print(get(name, out=out))
 
-# %% ../nbs/90_cli.ipynb #337e1e89
+# %% ../nbs/90_cli.ipynb #26d33dd3
 @_verb
 def do_data_check(source:_Source, label:_Label=None, json:_AsJson=False):
     "Look for damaged, duplicate and leaking photos"
-    from maskdetect.training.table import check
+    from maskdetect.training.check import check
     report = check(source, labels=_pairs(label))
     _answer(json, report.to_dict(), report)
     return 0 if report.ok else 1
@@ -180,21 +180,13 @@ def do_data_faces(
     print(write_faces(table, out, size, margin))
     print(table.groupby(['split', 'label']).size().unstack(fill_value=0).to_string())
 
-# %% ../nbs/90_cli.ipynb #338cd8aa
+# %% ../nbs/90_cli.ipynb #aca066f3
 def _recipe(name, data=None, set=None, from_scratch=False):
     "A recipe with what the command line changes in it"
-    yaml = need('yaml', 'train')
     from maskdetect.training.train import Recipe
-    try: given = {k: yaml.safe_load(v) for k,v in _pairs(set).items()}
-    except yaml.YAMLError as e: raise MaskdetectError(f"--set: {' '.join(str(e).split())}") from None
-    if data: given['data'] = data
+    given = dict(data=data) if data else {}
     if from_scratch: given['pretrained'] = False
-    dotted = {k: given.pop(k) for k in list(given) if '.' in k}
-    recipe = Recipe.load(name, **given)  # rejects values of another type
-    for k,v in dotted.items():
-        field,_,key = k.partition('.')
-        given[field] = {**(given.get(field, getattr(recipe, field, None)) or {}), key: v}
-    return Recipe.load(name, **given)
+    return Recipe.load(name, **_pairs(set), **given)
 
 # %% ../nbs/90_cli.ipynb #6ade03ae
 @_verb
@@ -230,7 +222,7 @@ def _told(result):
     files = '\n'.join(f"  {what:10} {path}" for what,path in result['files'].items())
     return f"\n{result['summary']}\n\nWhere everything is:\n{files}\n"
 
-# %% ../nbs/90_cli.ipynb #789b4437
+# %% ../nbs/90_cli.ipynb #452eb095
 @_verb
 def do_evaluate(
     model:_many('MODEL', ".onnx, or .pkl (loading a pickle runs its code)"),
@@ -243,12 +235,16 @@ def do_evaluate(
 ):
     "Measure a model file on photos, or several side by side"
     need('matplotlib', 'train').use('Agg')
+    from maskdetect.training.page import save_report
+    from maskdetect.training.report import evaluate
     if not data: raise MaskdetectError("evaluate needs photos: --data with the name of a source, a folder or a CSV")
     several = csv or len(model) > 1
     if several and out: raise MaskdetectError("--out makes the report of one model; for a table of several give --csv")
     table,split = _part(_table(data, label, skip_damaged), split)
-    if several: return _evaluate_several(model, table, csv, json, split)
-    return _evaluate_one(model[0], table, out, photos, json, f"{', '.join(data)} ({split})")
+    if several: return _compare(model, table, split, csv, json)
+    report = evaluate(_classifier(model[0]), table, name=f"{Path(model[0]).name} on {', '.join(data)} ({split})")
+    _answer(json, report.to_dict(), report)
+    if out: print(f"The report is in {save_report(report, out, photos=photos)}", file=sys.stderr)
 
 def _part(table, split):
     "The faces of a split and its name; None takes the test part, or all where there is none"
@@ -260,20 +256,15 @@ def _part(table, split):
     print(f"Faces measured: {len(chosen):,} of {len(table):,} (split: {split})", file=sys.stderr)
     return chosen.reset_index(drop=True),split
 
-# %% ../nbs/90_cli.ipynb #b1cdb5ca
-def _evaluate_one(path, table, out, photos, json, of):
+# %% ../nbs/90_cli.ipynb #d9a18a55
+def _classifier(path, engine='auto'):
     from maskdetect.classify import MaskClassifier
-    from maskdetect.training.report import evaluate
-    report = evaluate(MaskClassifier.load(path), table, name=f"{Path(path).name} on {of}")
-    if out:
-        from maskdetect.training.page import save_report
-        page = save_report(report, out, photos=photos)
-    _answer(json, report.to_dict(), report)
-    if out and not json: print(f"The report is in {page}")
+    return MaskClassifier.load(path, engine=engine)
 
-def _evaluate_several(paths, table, csv, json, split):
+def _compare(paths, table, split, csv, json):
+    "Several models on the same faces"
     from maskdetect.core import save_results
-    from maskdetect.training.report import compare
+    from maskdetect.training.page import compare
     from maskdetect.training.table import table_digest
     rows = compare(paths, table)
     if csv: save_results(csv, rows.to_dict('records'), split=split, data=table_digest(table), command=_typed.get())
@@ -306,7 +297,7 @@ def do_quickstart(
     _ask_both(result['files'], run.table)
     print(_NEXT.format(onnx=result['files']['onnx']))
 
-# %% ../nbs/90_cli.ipynb #5a5aefa6
+# %% ../nbs/90_cli.ipynb #5edbfbfa
 _NEXT = """
 Next:
   maskdetect predict PICTURE --model {onnx}     judge every face in a picture of yours
@@ -316,10 +307,9 @@ The course starts with nbs/01_first_model.ipynb. Drawn faces show that everythin
 
 def _ask_both(files, table):
     "Both model files on one test picture"
-    from maskdetect.classify import MaskClassifier
     crop = read_image(table.path[table.split == 'test'].iloc[0])
     for kind in ('pkl', 'onnx'):
-        model = MaskClassifier.load(files[kind])
+        model = _classifier(files[kind])
         probs = model.predict([crop])[0]
         print(f"model.{kind:4} says {model.labels[probs.argmax()]} ({probs.max():.1%}) of one test picture")
 
@@ -425,7 +415,7 @@ def _print_faces(item):
         print(f"{i:3} {face['label']:15} {max(face['probs'].values()):6.1%}  {box}{path}")
     if not faces: print(f"    {'no face':22}  {path}")
 
-# %% ../nbs/90_cli.ipynb #63d7d14c
+# %% ../nbs/90_cli.ipynb #28bdf86a
 @_verb
 def do_predict(
     pictures:_many('PICTURE', "files, folders, patterns such as 'shots/*.jpg', URLs"),
@@ -437,11 +427,10 @@ def do_predict(
     json:_AsJson=False
 ):
     "Judge every face in pictures"
-    from maskdetect.classify import MaskClassifier
     from maskdetect.detect import FaceDetector, MaskDetector
     if crops and (out or tiles or min_score is not None):
         raise MaskdetectError("--out, --tiles and --min-score are for whole pictures; leave out --crops")
-    model = MaskClassifier.load(model, engine=engine)
+    model = _classifier(model, engine)
     if crops: results = _crops(pictures, model)
     else:
         faces = FaceDetector(tiles=tiles, **({} if min_score is None else dict(min_score=min_score)))
