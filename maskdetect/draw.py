@@ -11,56 +11,110 @@ import numpy as np
 
 from .core import read_image
 
-# %% ../nbs/11b_draw.ipynb #771ce3da
-STYLES = dict(with_mask=('mask', (60, 175, 110), (0, 0, 0)), without_mask=('no mask', (176, 16, 40), (255, 255, 255)),
-               incorrect_mask=('worn wrong', (250, 205, 50), (0, 0, 0)), unsure=('unsure', (225, 225, 225), (0, 0, 0)))  # words, colour of the box, colour on it
+# %% ../nbs/11b_draw.ipynb #ee8128cc
+STYLES = dict(  # label -> words, colour of the box, colour of what stands on it
+    with_mask=('mask', (60, 175, 110), (0, 0, 0)),
+    without_mask=('no mask', (176, 16, 40), (255, 255, 255)),
+    incorrect_mask=('worn wrong', (250, 205, 50), (0, 0, 0)),
+    unsure=('unsure', (225, 225, 225), (0, 0, 0)))
+
+# %% ../nbs/11b_draw.ipynb #256eb97a
+_TURN = np.linspace(0, 2*np.pi, 36, endpoint=False)
+_SHAPES = dict(  # outlines; the radius is 1
+    with_mask=np.stack([np.cos(_TURN), np.sin(_TURN)], 1),
+    without_mask=[(-.9, -.9), (.9, -.9), (.9, .9), (-.9, .9)],
+    incorrect_mask=[(0, -1.1), (1.15, .95), (-1.15, .95)],
+    unsure=[(0, -1.15), (1.15, 0), (0, 1.15), (-1.15, 0)])
+_MARKS = dict(  # strokes
+    with_mask=[[(-.5, .05), (-.1, .45), (.55, -.4)]],
+    without_mask=[[(-.45, -.45), (.45, .45)], [(.45, -.45), (-.45, .45)]],
+    incorrect_mask=[[(0, -.35), (0, .25)], [(0, .63), (0, .66)]],
+    unsure=[[(-.3, -.3), (-.22, -.48), (0, -.56), (.24, -.46), (.28, -.25), (.02, .02), (0, .18)], [(0, .53), (0, .56)]])
+
+# %% ../nbs/11b_draw.ipynb #12b0d593
+def _symbol(out, label, x, y, r):
+    "Paint the symbol of a label around (x, y), with radius `r`"
+    _,back,front = STYLES[label]
+    def at(points): return np.round(np.float32(points)*r + (x, y)).astype(np.int32)
+    w = max(1, round(r/9))
+    for width,colour in ((5*w, (0, 0, 0)), (3*w, (255, 255, 255))):
+        cv2.polylines(out, [at(_SHAPES[label])], True, colour, width, cv2.LINE_AA)
+    cv2.fillPoly(out, [at(_SHAPES[label])], back, cv2.LINE_AA)
+    cv2.polylines(out, [at(o) for o in _MARKS[label]], False, front, max(1, round(r/4)), cv2.LINE_AA)
+
+# %% ../nbs/11b_draw.ipynb #da385fc1
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
-def _unit(image): return max(1., min(image.shape[:2])/480)  # what is one pixel wide on a small screen
+def _unit(image): return max(1., min(image.shape[:2])/480)
+def _line(u): return max(1, round(u))
 
-def _badge(out, label, x, y, r):
-    "The symbol of a label, in a shape of its own"
+def _text_width(text, u):
+    "Pixels that a plate with this text takes"
+    return cv2.getTextSize(text, _FONT, .42*u, _line(u))[0][0] + round(6*u) if text else 0
+
+def _plate(out, label, text, x, y, u):
+    "Paint a text on a plate of 17 units in height, its corner at (x, y)"
     _,back,front = STYLES[label]
-    def at(*points): return np.round(np.float32(points)*r + (x, y)).astype(np.int32)
-    shape = dict(without_mask=at((-.9, -.9), (.9, -.9), (.9, .9), (-.9, .9)), incorrect_mask=at((0, -1.1), (1.15, .95), (-1.15, .95)),
-                 with_mask=cv2.ellipse2Poly((int(x), int(y)), (int(r), int(r)), 0, 0, 360, 10), unsure=at((0, -1.15), (1.15, 0), (0, 1.15), (-1.15, 0)))[label]
-    w = max(1, round(r/9))
-    cv2.polylines(out, [shape], True, (0, 0, 0), 5*w, cv2.LINE_AA)
-    cv2.polylines(out, [shape], True, (255, 255, 255), 3*w, cv2.LINE_AA)
-    cv2.fillPoly(out, [shape], back, cv2.LINE_AA)
-    mark = dict(with_mask=[at((-.5, .05), (-.1, .45), (.55, -.4))], without_mask=[at((-.45, -.45), (.45, .45)), at((.45, -.45), (-.45, .45))],
-                incorrect_mask=[at((0, -.35), (0, .25)), at((0, .63), (0, .66))],
-                unsure=[at((-.3, -.3), (-.22, -.48), (0, -.56), (.24, -.46), (.28, -.25), (.02, .02), (0, .18)), at((0, .53), (0, .56))])[label]
-    cv2.polylines(out, mark, False, front, max(1, round(r/4)), cv2.LINE_AA)
+    x,y,w,h = round(x),round(y),_text_width(text, u),round(17*u)
+    cv2.rectangle(out, (x, y), (x+w, y+h), (255, 255, 255), max(2, round(2*u)))
+    cv2.rectangle(out, (x, y), (x+w, y+h), back, -1)
+    cv2.putText(out, text, (x+round(3*u), round(y+h-4*u)), _FONT, .42*u, front, _line(u), cv2.LINE_AA)
 
-def _caption(out, label, text, x, y, u, h):
-    "Words on a plate whose left edge is at (x, y), moved into the picture; the left edge that it got"
-    _,back,front = STYLES[label]
-    scale = .42*u
-    w = cv2.getTextSize(text, _FONT, scale, max(1, round(u)))[0][0] + round(6*u)
-    x = round(np.clip(x, 0, max(0, out.shape[1]-w)))
-    cv2.rectangle(out, (x, round(y)), (x+w, round(y+h)), (255, 255, 255), max(2, round(2*u)))
-    cv2.rectangle(out, (x, round(y)), (x+w, round(y+h)), back, -1)
-    cv2.putText(out, text, (x+round(3*u), round(y+h-4*u)), _FONT, scale, front, max(1, round(u)), cv2.LINE_AA)
-    return x
+# %% ../nbs/11b_draw.ipynb #380e4cb4
+def _is_free(spot, taken):
+    "Whether a rectangle (x0, y0, x1, y1) covers none of the others"
+    x0,y0,x1,y1 = spot
+    return all(x1 <= a or c <= x0 or y1 <= b or d <= y0 for a,b,c,d in taken)
 
-# %% ../nbs/11b_draw.ipynb #c55e466f
+def _spots(box, w, h, gap, size):
+    "Rectangles of `w` x `h` pixels beside or inside a box that lie in a picture of that size; the best first"
+    x0,y0,x1,y1 = box
+    xs = [float(np.clip(x, 0, max(0, size[0]-w))) for x in (x0-gap, x1-w+gap)]
+    above = max(0., y0-h-gap) if y0 > h/2 else -1.  # at the upper edge it may lie over a part of its own box
+    ys = [y for y in (above, y1+gap, y0+gap, y1-h-gap) if 0 <= y <= size[1]-h]
+    return [(x, y, x+w, y+h) for y in ys or [0.] for x in xs]
+
+# %% ../nbs/11b_draw.ipynb #b75e1234
+def _layout(faces, texts, size, u):
+    "For each face its text, the rectangle of its caption and the radius of the symbol; `texts` are the longest first"
+    out,taken = [],[]
+    inner = [(.85*x0+.15*x1, .85*y0+.15*y1, .15*x0+.85*x1, .15*y0+.85*y1) for x0,y0,x1,y1 in (f.box for f in faces)]
+    for i,face in enumerate(faces):
+        r = float(np.clip((face.box[3]-face.box[1])*.16, 5*u, 13*u))
+        others = taken + inner[:i] + inner[i+1:]
+        tries = [*((t, others) for t in texts[i]), *((t, taken) for t in texts[i][-1:]), ('', taken)]
+        spots = [(text, spot, avoid) for text,avoid in tries
+                 for spot in _spots(face.box, 2.4*r + _text_width(text, u), max(17*u, 2.3*r), 2*u, size)]
+        text,spot,_ = next((o for o in spots if _is_free(o[1], o[2])), spots[-1])
+        taken.append(spot)
+        out.append((text, spot, r))
+    return out
+
+# %% ../nbs/11b_draw.ipynb #ba56b0cf
+def _texts(n, face, u):
+    "What to write beside the `n`-th face, the longest first"
+    words,p = STYLES[face.label][0],max(face.probs.values())
+    return [f"{n}: {words} {p:.0%}", f"{n}: {words}", f"{n}"] if face.box[2]-face.box[0] >= 45*u else [f"{n}"]
+
+def _box(out, face, u):
+    "Paint a box in its label's colour, with a white and a black rim"
+    x0,y0,x1,y1 = (round(float(v)) for v in face.box)
+    w = 2 if x1-x0 >= 45*u else 1
+    for width,colour in ((w*u+4*u, (0, 0, 0)), (w*u+2*u, (255, 255, 255)), (w*u, STYLES[face.label][1])):
+        cv2.rectangle(out, (x0, y0), (x1, y1), colour, round(width), cv2.LINE_AA)
+
+# %% ../nbs/11b_draw.ipynb #71acfa4b
 def draw_verdicts(image, # height x width x 3, uint8, RGB; left as it is
                   faces, # `Face`s
-                  captions=None # a text for each face; None writes the label and its probability where there is room
+                  captions=None # a text for each; None: its number, label and probability, as far as there is room
                  )->np.ndarray: # a new picture
     "Draw boxes, symbols and words"
     out,u = read_image(image).copy(),_unit(image)
-    for face in faces:
-        x0,y0,x1,y1 = (round(float(v)) for v in face.box)
-        w = 2 if x1-x0 >= 45*u else 1
-        for width,colour in ((w*u+4*u, (0, 0, 0)), (w*u+2*u, (255, 255, 255)), (w*u, STYLES[face.label][1])):
-            cv2.rectangle(out, (x0, y0), (x1, y1), colour, round(width), cv2.LINE_AA)
-    for i,face in enumerate(faces):
-        x0,y0,x1,y1 = face.box
-        r,h = float(np.clip((y1-y0)*.16, 5*u, 13*u)),17*u
-        text = str(captions[i]) if captions is not None else f"{STYLES[face.label][0]} {max(face.probs.values()):.0%}" if x1-x0 >= 45*u else ''
-        x,y = max(x0, 2*u),max(y0-h-3*u, 0)
-        if text: x = max(_caption(out, face.label, text.encode('ascii', 'replace').decode(), x+2*r+2*u, y, u, h) - 2*r-2*u, 2*u)  # the symbol goes where the words go
-        _badge(out, face.label, x+r, max(y+h/2, r+2*u), r)
+    for face in faces: _box(out, face, u)
+    if captions is None: texts = [_texts(n, face, u) for n,face in enumerate(faces, 1)]
+    else: texts = [[c, *c.split()[:1]] for c in (str(c).encode('ascii', 'replace').decode() for c in captions)]
+    for face,(text,(x0, y0, _, y1),r) in zip(faces, _layout(faces, texts, out.shape[1::-1], u)):
+        middle = (y0+y1)/2
+        if text: _plate(out, face.label, text, x0 + 2.4*r, middle - 8.5*u, u)
+        _symbol(out, face.label, x0 + 1.15*r, middle, r)
     return out
