@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from ..core import CROP_VERSION, LABELS, DataError, atomic_path, crop_face, read_image
 from ..detect import FaceDetector
 
-# %% ../../nbs/07_splice.ipynb #efb2cf26
+# %% ../../nbs/07_splice.ipynb #4836c401
 def _axes(marks):
     "Middle of the eyes; unit vectors across and down the face; pixels from the eyes to the mouth"
     eyes = marks[:2].mean(0)
@@ -27,12 +27,13 @@ def _axes(marks):
     n = max(float(np.hypot(*down)), 1.)
     return eyes, np.array([[down[1],-down[0]], down])/n, n
 
+# %% ../../nbs/07_splice.ipynb #4554332e
 def _on_face(marks, points):
     "Pixels (..., 2) as (across, down): the middle of the eyes is (0, 0), that of the mouth (0, 1)"
     eyes,axes,n = _axes(marks)
     return (points-eyes) @ axes.T/n
 
-# %% ../../nbs/07_splice.ipynb #67675d7f
+# %% ../../nbs/07_splice.ipynb #9302fb5d
 def _skin(image, marks):
     "The median colour of the forehead and the bridge of the nose"
     eyes,axes,n = _axes(marks)
@@ -41,6 +42,7 @@ def _skin(image, marks):
     h,w = image.shape[:2]
     return np.median(image[np.clip(y, 0, h-1).astype(int), np.clip(x, 0, w-1).astype(int)], 0).astype(float)
 
+# %% ../../nbs/07_splice.ipynb #2b86b51a
 def _gain(face, other):
     "By how much brighter, in each colour, the first face is than the other"
     light = np.clip(_skin(*face)/np.maximum(_skin(*other), 20), .65, 1.5)
@@ -136,7 +138,7 @@ def _cloth(image, marks):
     piece = np.isin(parts, np.unique(parts[core & (over>.5)])).astype(np.uint8)
     return over*cv2.GaussianBlur(cv2.dilate(piece, np.ones((3,3))).astype(float), (0,0), 1), mask
 
-# %% ../../nbs/07_splice.ipynb #f825e533
+# %% ../../nbs/07_splice.ipynb #80c4df93
 def _new_color(shape, rng):
     "Black, or any colour; one in five with a print"
     if rng.random()<.5: color = rng.uniform(8, 55)+rng.normal(0, 6, 3)
@@ -146,6 +148,7 @@ def _new_color(shape, rng):
     spots = cv2.resize(rng.random((n,n)), shape[1::-1], interpolation=cv2.INTER_CUBIC)[...,None]
     return color+_step(spots-rng.uniform(.55, .8), .05)*(rng.uniform(0, 255, 3)-color)
 
+# %% ../../nbs/07_splice.ipynb #40176110
 def _dye(image, marks, rng):
     "A photo with its mask in another colour; the same photo if mask and skin look alike"
     if (found := _cloth(image, marks)) is None: return image
@@ -202,7 +205,7 @@ def cover(face, # a bare face: its photo and its landmarks
     shadow = soft(over, .08)[...,None]*rng.uniform(0, .5)
     return np.clip(image*(1-shadow)*(1-over)+piece*over+.5, 0, 255).astype(np.uint8)
 
-# %% ../../nbs/07_splice.ipynb #ceadac54
+# %% ../../nbs/07_splice.ipynb #bac41f39
 def _closeup(row):
     "A face with what is around it, at most 224 pixels wide"
     image = read_image(row.path)
@@ -210,6 +213,7 @@ def _closeup(row):
     cut = crop_face(image, box, margin=.8)
     return crop_face(cut, size=224) if len(cut)>224 else cut
 
+# %% ../../nbs/07_splice.ipynb #b0979ca4
 def _find(cut, detector):
     "Box, landmarks and colour of the skin of the face in a close-up; None if there is none"
     found = detector.detect(cut)
@@ -220,7 +224,7 @@ def _find(cut, detector):
         if marks[a,0]>marks[b,0]: marks[[a,b]] = marks[[b,a]]
     return [o.round(2).tolist() for o in (found.boxes[i].astype(float), marks, _skin(cut, marks))]
 
-# %% ../../nbs/07_splice.ipynb #f7a258e4
+# %% ../../nbs/07_splice.ipynb #6e1b8662
 def _digest(*parts): return hashlib.sha256(' '.join(map(str, parts)).encode()).hexdigest()[:16]
 
 def _keys(df, seed):
@@ -228,6 +232,7 @@ def _keys(df, seed):
     boxes = df[['x0','y0','x1','y1']].to_numpy(float).round(2).tolist()
     return [_digest(seed, s, '/'.join(Path(p).parts[-3:]), b) for s,p,b in zip(df.source, df.path, boxes)]
 
+# %% ../../nbs/07_splice.ipynb #b814157f
 def _keep(faces, n):
     "At most `n` faces of each source and label, by the end of their keys: the beginnings still spread evenly"
     return faces.iloc[np.argsort([o[8:] for o in faces.key])].groupby(['source','label']).head(n).sort_values('key')
@@ -251,12 +256,13 @@ def _look(faces, folder, detector):
     for i,c in enumerate(('box','marks','skin')): faces[c] = [np.array(done[o][i]) for o in faces.key]
     return faces.assign(turn=[_on_face(o, o[2])[0] for o in faces.marks])
 
-# %% ../../nbs/07_splice.ipynb #ed8e5bf6
+# %% ../../nbs/07_splice.ipynb #36ea63d2
 def _turned(rng, faces):
     "One of the faces, often one who looks aside"
     some = _pick(rng, faces, 3)
     return some.iloc[np.abs(some.turn).to_numpy().argmax() if rng.random()<.5 else 0]
 
+# %% ../../nbs/07_splice.ipynb #c23abd6b
 def _partner(rng, face, others):
     "One of the others who holds the head alike and has a skin of that colour, and whether to mirror the photo; or None"
     some = _pick(rng, others, 60)
@@ -268,7 +274,7 @@ def _partner(rng, face, others):
     best = (4*np.minimum(same, mirrored)+color).to_numpy().argmin()
     return some.iloc[best], bool(mirrored.iloc[best]<same.iloc[best])
 
-# %% ../../nbs/07_splice.ipynb #95afafb2
+# %% ../../nbs/07_splice.ipynb #b9b022d0
 _PLAN = {  # labels of the two faces -> what is made of them, in turn; and how often, as a part of `n`
     ('without_mask','with_mask'): ('nose_out chin nose_out chin nose_out chin mouth_out'.split(), 1),
     ('with_mask','with_mask'): (['with_mask'], .5),
@@ -276,6 +282,7 @@ _PLAN = {  # labels of the two faces -> what is made of them, in turn; and how o
 }
 _LABEL = dict.fromkeys(('nose_out','chin','mouth_out'), 'incorrect_mask')|dict(covered='without_mask')
 
+# %% ../../nbs/07_splice.ipynb #4ee6b830
 def _cuts(rng, face, way):
     "Where the upper face ends, the lower one begins, and the upper one goes on again"
     nose = np.clip(_on_face(face.marks, face.marks[2])[1], .35, .75)
