@@ -56,10 +56,8 @@ def _warp(upper, lower, cut, lower_cut, chin, rng):
     fold = np.array([rng.uniform(.75, 1.05), rng.uniform(.4, .9)]) if chin else 1.
     turn = n/m*rng.uniform(.9, 1.03)*(axes.T*fold) @ others
     shift = eyes+n*cut*axes[1]-turn @ (other+m*lower_cut*others[1])
-    how = cv2.INTER_AREA if n<m else cv2.INTER_LINEAR
     size = upper[0].shape[1::-1]
-    moved = cv2.warpAffine(lower[0], np.c_[turn,shift], size, flags=how, borderMode=cv2.BORDER_REPLICATE)
-    return moved.astype(float)
+    return cv2.warpAffine(lower[0], np.c_[turn,shift], size, borderMode=cv2.BORDER_REPLICATE).astype(float)
 
 # %% ../../nbs/07_splice.ipynb #ab454c4e
 def _places(image, marks):
@@ -214,7 +212,7 @@ def _closeup(row):
     return crop_face(cut, size=224) if len(cut)>224 else cut
 
 # %% ../../nbs/07_splice.ipynb #b0979ca4
-def _find(cut, detector):
+def _landmarks(cut, detector):
     "Box, landmarks and colour of the skin of the face in a close-up; None if there is none"
     found = detector.detect(cut)
     if not len(found): return None
@@ -233,7 +231,7 @@ def _keys(df, seed):
     return [_digest(seed, s, '/'.join(Path(p).parts[-3:]), b) for s,p,b in zip(df.source, df.path, boxes)]
 
 # %% ../../nbs/07_splice.ipynb #b814157f
-def _keep(faces, n):
+def _sample(faces, n):
     "At most `n` faces of each source and label, by the end of their keys: the beginnings still spread evenly"
     return faces.iloc[np.argsort([o[8:] for o in faces.key])].groupby(['source','label']).head(n).sort_values('key')
 
@@ -243,13 +241,13 @@ def _pick(rng, faces, n):
     return faces.iloc[np.searchsorted(faces.key, keys)%len(faces)]
 
 # %% ../../nbs/07_splice.ipynb #febdcd8d
-def _look(faces, folder, detector):
+def _locate(faces, folder, detector):
     "The faces that the detector finds, with `box`, `marks` and `skin`; answers are kept in `landmarks.json`"
     file = folder/'landmarks.json'
     done = json.loads(file.read_text()) if file.exists() else {}
     todo = faces[~faces.key.isin(list(done))]
     for row in tqdm(todo.itertuples(), desc='finding landmarks', total=len(todo), disable=None, delay=2, leave=False):
-        done[row.key] = _find(_closeup(row), detector)
+        done[row.key] = _landmarks(_closeup(row), detector)
     if len(todo):
         with atomic_path(file) as tmp: tmp.write_text(json.dumps(done))
     faces = faces.loc[np.array([done[o] is not None for o in faces.key], bool)].reset_index(drop=True)
@@ -340,11 +338,11 @@ def splice_faces(df:pd.DataFrame, # face table with groups and splits; its train
     "Faces with other people's masks, worn right and wrong, and bare ones with something before the mouth"
     small = (df.x1-df.x0)*(df.y1-df.y0)<44**2
     faces = df[(df.split=='train') & df.label.isin(LABELS[:2]) & ~small]
-    faces = _keep(faces.assign(key=_keys(faces, seed)), 800)
+    faces = _sample(faces.assign(key=_keys(faces, seed)), 800)
     folder = Path(folder).expanduser().absolute()/f'{_VERSION}-{CROP_VERSION}'
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        pools = dict(list(_look(faces, folder, detector or FaceDetector(max_side=320)).groupby(['source','label'])))
+        pools = dict(list(_locate(faces, folder, detector or FaceDetector(max_side=320)).groupby(['source','label'])))
         todo = [(a,b,i) for a in pools for b in pools if (a[1],b[1]) in _PLAN
                 for i in range(round(min(n, len(pools[a]))*_PLAN[a[1],b[1]][1]))]
         bar = tqdm(todo, desc='splicing faces', disable=None, delay=2, leave=False)
