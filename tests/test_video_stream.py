@@ -9,7 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from maskdetect import video as V
+from maskdetect import frames
+from maskdetect.frames import VideoError, open_video
+from maskdetect.outputs import EventLog, VideoWriter, Webhook
+from maskdetect.people import Event
+from maskdetect.video import watch
 from test_video import FPS, Script, face, plays, whole_lines
 
 
@@ -54,7 +58,8 @@ def camera(cut=10**6, down=0., fps=25, size=(128, 96)):
 def test_a_stream_that_is_cut_is_picked_up_again(tmp_path, capfd):
     server = camera(cut=20, down=1.2)
     with serving(server) as port:
-        s = V.watch(f'http://user:secret@127.0.0.1:{port}/door?key=secret', Script([face()]), out=tmp_path/'out.mp4', events=tmp_path/'e.jsonl', seconds=6)
+        s = watch(f'http://user:secret@127.0.0.1:{port}/door?key=secret', Script([face()]),
+                  [VideoWriter(tmp_path/'out.mp4'), EventLog(tmp_path/'e.jsonl')], seconds=6)
     err = capfd.readouterr().err
     assert s.reopened >= 2 and s.frames > 20 and not s.notes and s.seconds >= 3
     assert err.count('trying again in 0.5 s') >= 2 and 'trying again in 1.0 s' in err and '5XX' in err
@@ -68,7 +73,7 @@ def test_patience_ends(capfd):
     server = camera(cut=20, down=99)
     with serving(server) as port:
         start = time.monotonic()
-        s = V.watch(f'http://127.0.0.1:{port}/', Script([face()]), patience=2)
+        s = watch(f'http://127.0.0.1:{port}/', Script([face()]), patience=2)
         assert time.monotonic() - start < 8
     assert s.frames and len(s.notes) == 1 and 'gave up' in s.notes[0] and s.people == 1
 
@@ -81,7 +86,7 @@ def test_patience_ends_though_the_camera_answers(monkeypatch, capfd):
         def read(self): time.sleep(.01); return False,None
         def release(self): pass
     monkeypatch.setattr(cv2, 'VideoCapture', Webcam)
-    monkeypatch.setattr(V, 'FIRST_WAIT', .1)
+    monkeypatch.setattr(frames, 'FIRST_WAIT', .1)
     class Damaged(Camera):
         def do_GET(self):
             self.server.cut = 5
@@ -93,11 +98,11 @@ def test_patience_ends_though_the_camera_answers(monkeypatch, capfd):
     server = camera(fps=50)
     server.RequestHandlerClass = Damaged
     with serving(server) as port:
-        for source,why,frames in ((0, 'no picture', 0), (f'http://127.0.0.1:{port}/', 'nothing came that can be decoded', 5)):
-            with V.open_video(source, patience=.6) as video:
+        for source,why,n in ((0, 'no picture', 0), (f'http://127.0.0.1:{port}/', 'nothing came that can be decoded', 5)):
+            with open_video(source, patience=.6) as video:
                 late = threading.Timer(5, video.close)
                 late.start()
-                assert len(list(video)) <= frames
+                assert len(list(video)) <= n
                 late.cancel()
             assert video.notes == [f'no picture for 0.6 s, gave up ({why})']
     err = capfd.readouterr().err
@@ -105,7 +110,7 @@ def test_patience_ends_though_the_camera_answers(monkeypatch, capfd):
 
 def test_a_stream_that_falls_silent_does_not_hang(monkeypatch):
     "It stays connected and sends nothing more"
-    monkeypatch.setattr(V, 'TIMEOUT', 1)
+    monkeypatch.setattr(frames, 'TIMEOUT', 1)
     class Silent(Camera):
         def do_GET(self):
             self.server.cut = 10
@@ -115,7 +120,7 @@ def test_a_stream_that_falls_silent_does_not_hang(monkeypatch):
     server.RequestHandlerClass = Silent
     with serving(server) as port:
         start = time.monotonic()
-        s = V.watch(f'http://127.0.0.1:{port}/', Script([face()]), patience=2)
+        s = watch(f'http://127.0.0.1:{port}/', Script([face()]), patience=2)
         assert time.monotonic() - start < 8 and s.frames and 'gave up' in s.notes[0]
 
 def test_a_slow_machine_skips_and_stays_near_the_live_edge():
@@ -125,13 +130,13 @@ def test_a_slow_machine_skips_and_stays_near_the_live_edge():
         def slow(frame, tracks):
             ages.append(time.monotonic() - server.began - number(frame.image)/server.fps)
             time.sleep(.25)
-        s = V.watch(f'http://127.0.0.1:{port}/', Script([face()]), on_frame=slow, seconds=5)
+        s = watch(f'http://127.0.0.1:{port}/', Script([face()]), on_frame=slow, seconds=5)
     assert s.frames <= 21 and s.skipped > 2*s.frames
     assert max(ages[2:]) < 1 and ages[-1] < ages[2] + .5  # it does not fall behind
 
 def test_fps_limits_what_is_judged():
     with serving(camera(fps=25)) as port:
-        s = V.watch(f'http://127.0.0.1:{port}/', Script([face()]), fps=5, seconds=3)
+        s = watch(f'http://127.0.0.1:{port}/', Script([face()]), fps=5, seconds=3)
     assert 8 <= s.frames <= 16 and s.skipped <= 2
 
 def test_a_film_that_is_served_is_read_to_its_end(tmp_path):
@@ -144,7 +149,7 @@ def test_a_film_that_is_served_is_read_to_its_end(tmp_path):
             except OSError: pass
         def log_message(self, *args): pass
     with serving(ThreadingHTTPServer(('127.0.0.1', 0), Film)) as port:
-        s = V.watch(f'http://127.0.0.1:{port}/film.mp4', Script([face()]))
+        s = watch(f'http://127.0.0.1:{port}/film.mp4', Script([face()]))
     assert (s.frames, s.skipped, s.notes) == (45, 0, [])
 
 def test_what_is_no_stream():
@@ -158,7 +163,7 @@ def test_what_is_no_stream():
         def log_message(self, *args): pass
     with serving(ThreadingHTTPServer(('127.0.0.1', 0), Page)) as port:
         for path in ('list.m3u8', 'page', 'empty', 'away'):
-            with pytest.raises(V.VideoError): V.open_video(f'http://127.0.0.1:{port}/{path}')
+            with pytest.raises(VideoError): open_video(f'http://127.0.0.1:{port}/{path}')
 
 
 # RTSP, as cameras speak it: H.264 in RTP packets, inside the connection
@@ -209,7 +214,7 @@ def test_rtsp_is_read_and_picked_up_again(capfd):
     server.units,server.calls = list(h264(30)),0
     numbers = []
     with serving(server) as port:
-        s = V.watch(f'rtsp://admin:secret@127.0.0.1:{port}/door', Script([face()]), on_frame=lambda f, t: numbers.append(number(f.image)), seconds=6)
+        s = watch(f'rtsp://admin:secret@127.0.0.1:{port}/door', Script([face()]), on_frame=lambda f, t: numbers.append(number(f.image)), seconds=6)
     assert server.calls >= 2 and s.reopened >= 1 and s.frames > 15
     assert max(numbers) > 10 and any(b < a for a,b in zip(numbers, numbers[1:]))  # the second call begins anew
     assert 'secret' not in capfd.readouterr().err
@@ -229,7 +234,7 @@ def test_a_webcam_that_is_unplugged(monkeypatch, capfd):
         def release(self): pass
     monkeypatch.setattr(cv2, 'VideoCapture', Webcam)
     reds = []
-    s = V.watch('0', Script([face()]), on_frame=lambda f, t: reds.append(f.image[0, 0].tolist()), seconds=4)
+    s = watch('0', Script([face()]), on_frame=lambda f, t: reds.append(f.image[0, 0].tolist()), seconds=4)
     assert opened[:3] == [0]*3 and s.reopened >= 1 and s.source == 'camera 0' and reds[0] == [200, 20, 10]
     assert 'camera 0: dropped (no picture); trying again in 0.5 s' in capfd.readouterr().err
 
@@ -242,7 +247,7 @@ def test_a_broken_reader_is_an_error(monkeypatch):
         def read(self): raise RuntimeError('driver')
         def release(self): pass
     monkeypatch.setattr(cv2, 'VideoCapture', Webcam)
-    with pytest.raises(RuntimeError, match='driver'): V.watch(0, Script([face()]))
+    with pytest.raises(RuntimeError, match='driver'): watch(0, Script([face()]))
 
 
 # Webhook
@@ -265,16 +270,15 @@ def hook(*answers):
     server.answers,server.tries,server.got,server.leaks = list(answers),0,[],[]
     return server
 
-def event(i=0): return V.Event('entered', float(i), 1 + i, 'with_mask', .9)
+def event(i=0): return Event('entered', float(i), 1 + i, 'with_mask', .9)
 
 def test_webhook_fails_twice_then_accepts(monkeypatch, capfd):
     monkeypatch.setenv('MASKDETECT_WEBHOOK_TOKEN', 'secret-token')
     server = hook(500, 503)
     with serving(server) as port:
-        sink = V.Webhook(f'http://127.0.0.1:{port}/secret-path')
-        for i in range(5): sink.event(event(i))
-        time.sleep(2)
-        sink.close()
+        with Webhook(f'http://127.0.0.1:{port}/secret-path') as sink:
+            for i in range(5): sink.event(event(i))
+            time.sleep(2)
     assert [e for e,_ in server.got] == [event(i).to_dict() for i in range(5)] and server.tries == 7 and sink.undelivered == 0
     assert {a for _,a in server.got} == {'Bearer secret-token'}
     err = capfd.readouterr().err
@@ -282,7 +286,8 @@ def test_webhook_fails_twice_then_accepts(monkeypatch, capfd):
 
 def test_webhook_never_blocks(capfd):
     "Nobody answers: events are dropped from a full queue, the end comes in time, and what is lost is counted"
-    sink = V.Webhook('http://127.0.0.1:9/x', limit=10, patience=1.)
+    sink = Webhook('http://127.0.0.1:9/x', limit=10, patience=1.)
+    sink.start()
     start = time.monotonic()
     for i in range(1000): sink.event(event(i))
     assert time.monotonic() - start < .5
@@ -293,7 +298,8 @@ def test_webhook_never_blocks(capfd):
 def test_webhook_that_hangs():
     server = hook('hang', 'hang')
     with serving(server) as port:
-        sink = V.Webhook(f'http://127.0.0.1:{port}/', patience=1., timeout=30.)
+        sink = Webhook(f'http://127.0.0.1:{port}/', patience=1., timeout=30.)
+        sink.start()
         sink.event(event()); sink.event(event(1))
         start = time.monotonic()
         sink.close()
@@ -303,9 +309,8 @@ def test_webhook_refused_for_good():
     "A wrong address is not asked for ever, and the secret follows no redirect"
     server = hook(404, 302)
     with serving(server) as port:
-        sink = V.Webhook(f'http://127.0.0.1:{port}/')
-        for i in range(3): sink.event(event(i))
-        sink.close()
+        with Webhook(f'http://127.0.0.1:{port}/') as sink:
+            for i in range(3): sink.event(event(i))
     assert server.tries == 3 and sink.undelivered == 2 and sink.sent == 1 and not server.leaks
 
 def test_webhook_does_not_disturb_the_video(tmp_path):
@@ -313,7 +318,7 @@ def test_webhook_does_not_disturb_the_video(tmp_path):
     clip = film(tmp_path/'clip.mp4', 60)
     server = hook()
     with serving(server) as port:
-        s = V.watch(clip, Script(*[[face()]]*30, *[[face('without_mask')]]*30), webhook=f'http://127.0.0.1:{port}/')
+        s = watch(clip, Script(*[[face()]]*30, *[[face('without_mask')]]*30), [Webhook(f'http://127.0.0.1:{port}/')])
     assert [e['event'] for e,_ in server.got] == ['entered', 'mask_off', 'left'] and s.undelivered == 0
-    s = V.watch(clip, Script([face()]), webhook='http://127.0.0.1:9/')
+    s = watch(clip, Script([face()]), [Webhook('http://127.0.0.1:9/')])
     assert s.frames == 60 and s.undelivered == 2
