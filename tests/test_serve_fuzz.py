@@ -11,12 +11,14 @@ from PIL import Image
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from maskdetect.bench import frame
+from maskdetect.bench import sample_frame
 from maskdetect.core import MaskdetectError
 from maskdetect.detect import FaceDetector
-from maskdetect.serve import _Started
+from serve_load import Service
 
 PIXELS = 4_000_000
+STEADY = dict(deadline=None, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate],
+              suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope='module')
@@ -24,7 +26,7 @@ def service():
     "In a process of its own, so that its memory can be looked at"
     try: FaceDetector()
     except MaskdetectError as e: pytest.skip(str(e))
-    with _Started('--max-pixels', PIXELS, '--max-mb', 4) as s: yield s
+    with Service('--max-pixels', PIXELS, '--max-mb', 4) as s: yield s
 
 
 @pytest.fixture(scope='module')
@@ -39,8 +41,9 @@ def test_made_up_requests(url, mode):
     for path,way in ways.items():
         if mode.is_negative and path != '/v1/predict': continue  # they take nothing that could be wrong
         @given(case=way.as_strategy(generation_mode=mode))
-        @settings(max_examples=60 if path == '/v1/predict' else 2, deadline=None, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
-        def check(case): case.call_and_validate(excluded_checks=[positive_data_acceptance], timeout=20)  # not every string is a picture
+        @settings(max_examples=60 if path == '/v1/predict' else 2, **STEADY)
+        def check(case):  # not every string is a picture
+            case.call_and_validate(excluded_checks=[positive_data_acceptance], timeout=20)
         check()
 
 
@@ -48,7 +51,8 @@ def test_description(url):
     "It names every route, and its example is an answer"
     d = requests.get(f'{url}/openapi.json').json()
     assert set(d['paths']) == {'/v1/predict', '/v1/model', '/healthz', '/readyz', '/metrics'}
-    for name,example in d['paths']['/v1/predict']['post']['requestBody']['content']['application/json']['examples'].items():
+    body = d['paths']['/v1/predict']['post']['requestBody']['content']['application/json']
+    for name,example in body['examples'].items():
         assert requests.post(f'{url}/v1/predict', json=example['value']).status_code == 200, name
 
 
@@ -56,8 +60,11 @@ def test_description(url):
 
 def png(width, height, rows=b'', mode=2):
     "A PNG that announces a size and holds some rows"
-    def chunk(kind, data): return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
-    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 8, mode, 0, 0, 0)) + chunk(b'IDAT', zlib.compress(rows, 9)) + chunk(b'IEND', b'')
+    def number(n): return struct.pack('>I', n)
+    def chunk(kind, data): return number(len(data)) + kind + data + number(zlib.crc32(kind + data))
+    head = struct.pack('>IIBBBBB', width, height, 8, mode, 0, 0, 0)
+    parts = [(b'IHDR', head), (b'IDAT', zlib.compress(rows, 9)), (b'IEND', b'')]
+    return b'\x89PNG\r\n\x1a\n' + b''.join(chunk(*o) for o in parts)
 
 
 def saved(image, kind, **kwargs):
@@ -66,11 +73,29 @@ def saved(image, kind, **kwargs):
     return out.getvalue()
 
 
-BOMBS = dict(
-    png_claims=png(50_000, 50_000), png_is=png(20_000, 1000, bytes(60_001*1000)), png_grey=png(60_000, 60_000, mode=0), png_huge=png(2**31-1, 2**31-1), png_empty=png(0, 0),
-    png_lies=png(100, 100, bytes(50_000_000)), png_text=png(8, 8)[:-12] + b''.join([struct.pack('>I', 11) + b'zTXt' + b'a\0\0' + zlib.compress(bytes(99))[:8] + bytes(4)]*1000),
-    gif=saved(Image.new('P', (60_000, 2000)), 'GIF'), webp=saved(Image.new('RGB', (16_000, 16_000)), 'WEBP', quality=1), tiff=saved(Image.new('1', (30_000, 30_000)), 'TIFF', compression='group4'),
-    bmp=b'BM' + struct.pack('<IHHIIiiHHIIiiII', 100, 0, 0, 54, 40, 2**31-1, 2**31-1, 1, 24, 0, 0, 0, 0, 0, 0), ppm=b'P6 100000 100000 255\n' + bytes(100), film=saved(Image.new('P', (1500, 1500)), 'GIF', save_all=True, append_images=[Image.new('P', (1500, 1500), k) for k in range(60)]))
+def film():
+    "A GIF of 61 large frames"
+    more = [Image.new('P', (1500, 1500), k) for k in range(60)]
+    return saved(Image.new('P', (1500, 1500)), 'GIF', save_all=True, append_images=more)
+
+
+TEXT = struct.pack('>I', 11) + b'zTXt' + b'a\0\0' + zlib.compress(bytes(99))[:8] + bytes(4)
+BMP = struct.pack('<IHHIIiiHHIIiiII', 100, 0, 0, 54, 40, 2**31-1, 2**31-1, 1, 24, 0, 0, 0, 0, 0, 0)
+TOO_LARGE = dict(
+    png_claims=png(50_000, 50_000),
+    png_is=png(20_000, 1000, bytes(60_001*1000)),
+    png_grey=png(60_000, 60_000, mode=0),
+    png_huge=png(2**31-1, 2**31-1),
+    gif=saved(Image.new('P', (60_000, 2000)), 'GIF'),
+    webp=saved(Image.new('RGB', (16_000, 16_000)), 'WEBP', quality=1),
+    tiff=saved(Image.new('1', (30_000, 30_000)), 'TIFF', compression='group4'),
+    bmp=b'BM' + BMP,
+    ppm=b'P6 100000 100000 255\n' + bytes(100))
+BOMBS = TOO_LARGE | dict(
+    png_empty=png(0, 0),
+    png_lies=png(100, 100, bytes(50_000_000)),
+    png_text=png(8, 8)[:-12] + TEXT*1000,
+    film=film())
 
 
 def ask(url, data, how):
@@ -88,13 +113,13 @@ def test_bombs(service, url, how):
         start = time.monotonic()
         for _ in range(3): r = ask(url, data, how)
         assert r.status_code in (200, 400, 413) and time.monotonic() - start < 20, (name, r.status_code, r.text)
-        if name in ('png_claims', 'png_is', 'png_grey', 'png_huge', 'gif', 'webp', 'tiff', 'bmp', 'ppm'): assert r.status_code in (400, 413), (name, r.text)
+        if name in TOO_LARGE: assert r.status_code in (400, 413), (name, r.text)
     assert service.memory() - before < 150, (before, service.memory())
 
 
 def test_damaged_pictures(service, url):
     "A picture with some bytes turned over, cut, repeated or mixed up, in each format: an answer or 400"
-    image,rng = Image.fromarray(frame(320, 240, 1)),np.random.default_rng(0)
+    image,rng = Image.fromarray(sample_frame(320, 240, 1)),np.random.default_rng(0)
     whole = [saved(image, kind) for kind in ('JPEG', 'PNG', 'WEBP', 'BMP', 'GIF', 'TIFF')]
     def damaged(data):
         data,how = bytearray(data),rng.integers(4)
@@ -117,5 +142,5 @@ def test_damaged_pictures(service, url):
 def test_memory_of_large_bodies(service, url):
     "Bodies beyond the limit are not kept"
     before = service.memory()
-    for _ in range(10): assert requests.post(f'{url}/v1/predict', files=dict(file=bytes(60 << 20)), timeout=30).status_code == 413
+    for _ in range(10): assert ask(url, bytes(60 << 20), 'form').status_code == 413
     assert service.memory() - before < 60

@@ -88,7 +88,7 @@ export function draw(c, faces, {scale = 1, mirror = false, u = 1, numbers = fals
     if (mirror) [x0, x1] = [c.canvas.width - x1, c.canvas.width - x0];
     const label = face.label in STYLES ? face.label : 'unsure', w = x1 - x0;
     const words = w >= 45 * u ? `${STYLES[label].word} ${percent(confidence(face))}` : '';
-    return {label, x: x0, y: y0, w, h: y1 - y0, text: [numbers ? i + 1 : '', words].filter(Boolean).join(' ')};
+    return {label, x: x0, y: y0, w, h: y1 - y0, text: [numbers ? i + 1 : '', words].filter(Boolean).join(': ')};
   });
   for (const {label, x, y, w, h} of boxes) {
     const line = w >= 45 * u ? 2 : 1;

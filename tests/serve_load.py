@@ -1,0 +1,156 @@
+"""The service under load: requests a second, latencies and memory, and whether every answer is that of its picture.
+
+    python tests/serve_load.py --seconds 60 --out nbs/results/serve_load.csv
+"""
+import argparse, base64, http.client, json, os, socket, subprocess, sys, threading, time
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from maskdetect.bench import sample_frame
+from maskdetect.core import MaskdetectError, save_results
+from maskdetect.detect import MaskDetector
+
+MAIN = 'from maskdetect.cli import main; raise SystemExit(main())'
+# clients, places, killed in the middle
+RUNS = ((1, 64, False), (8, 64, False), (64, 64, False), (64, 8, False), (8, 64, True))
+
+
+def jpeg(*args, kind='.jpg', roll=0):
+    "An encoded picture with faces of the sample, all moved to the right by `roll` pixels"
+    return cv2.imencode(kind, np.roll(sample_frame(*args), roll, axis=1)[..., ::-1])[1].tobytes()
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+class Service:
+    "The service in a process of its own, started with these options"
+    def __init__(self, *options):
+        self.port = free_port()
+        options = ('--port', self.port, '--api-key', '', *options)
+        self.command = [sys.executable, '-c', MAIN, 'serve', *map(str, options)]
+        self.start()
+
+    def start(self):  # seconds until it is ready
+        start = time.monotonic()
+        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL)
+        while self.get('/readyz') != 200:
+            late = self.process.poll() is not None or time.monotonic() - start > 60
+            if late: raise MaskdetectError("the service does not start")
+            time.sleep(.01)
+        return time.monotonic() - start
+
+    def get(self, path):
+        c = http.client.HTTPConnection('127.0.0.1', self.port, timeout=5)
+        try:
+            c.request('GET', path)
+            return c.getresponse().status
+        except OSError: return None
+        finally: c.close()
+
+    def _proc(self, name): return Path(f'/proc/{self.process.pid}/{name}').read_text()
+
+    def memory(self):  # MB, now
+        try: return int(self._proc('status').split('VmRSS:')[1].split()[0])/1024
+        except OSError: return float('nan')
+
+    def cpu(self):  # seconds of processor time so far
+        try: return sum(map(int, self._proc('stat').rpartition(')')[2].split()[11:13]))/os.sysconf('SC_CLK_TCK')
+        except OSError: return float('nan')
+
+    def restart(self):
+        self.process.kill()
+        self.process.wait()
+        return self.start(),self.cpu()
+
+    def __enter__(self): return self
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(20)
+
+
+def agrees(said, want):
+    "Whether an answer is that of this picture"
+    def outline(o): return o['width'],o['height'],len(o['faces'])
+    def probs(o): return [*o['probs'].values()]
+    def same(a, b): return np.allclose(a['box'], b['box'], atol=1) and np.allclose(probs(a), probs(b), atol=.05)
+    return outline(said) == outline(want) and all(map(same, said['faces'], want['faces']))
+
+
+def client(port, data, want, until, log):
+    "Ask for one picture again and again, and look at the answers"
+    body = json.dumps(dict(image=base64.b64encode(data).decode()))
+    conn,cut = None,False
+    while (start := time.monotonic()) < until + 60*cut:  # who was cut off does not go without an answer
+        try:
+            conn = conn or http.client.HTTPConnection('127.0.0.1', port, timeout=120)
+            conn.request('POST', '/v1/predict', body, {'Content-Type': 'application/json'})
+            r = conn.getresponse()
+            said = json.loads(r.read())
+        except (OSError, http.client.HTTPException):  # cut off: ask again
+            log.append(('dropped', None))
+            conn,cut = None,True
+            time.sleep(.05)
+            continue
+        if r.status == 200:
+            cut = False
+            log.append(('answers' if agrees(said, want) else 'wrong', time.monotonic() - start))
+        elif r.status == 503 and r.headers.get('Retry-After'):
+            log.append(('rejected', None))
+            time.sleep(.2)
+        else: log.append(('errors', None))
+
+
+def run(clients, waiting, kill, seconds, detector):
+    "One run: a dictionary of what was seen"
+    pictures = [jpeg(640, 480, 1 + k % 4, roll=k & ~3) for k in range(clients)]
+    want,log,ready = [detector.predict(o).to_dict() for o in pictures],[],(None, None)
+    with Service('--max-waiting', waiting, '--max-seconds', 60) as service:  # a slow machine shall be slow, not late
+        until = time.monotonic() + seconds
+        threads = [threading.Thread(target=client, args=(service.port, *o, until, log)) for o in zip(pictures, want)]
+        for t in threads: t.start()
+        time.sleep(seconds/4)
+        before = service.memory()
+        time.sleep(seconds/4)
+        if kill: ready = service.restart()
+        for t in threads: t.join()
+        after = service.memory()
+    n = Counter(k for k,_ in log)
+    ms = np.percentile([1e3*t for k,t in log if k == 'answers'] or [np.nan], [50, 95, 99]).round(1).tolist()
+    row = dict(clients=clients, waiting=waiting, killed=kill, seconds=seconds)
+    row |= dict(answers=n['answers'], answers_s=round(n['answers']/seconds, 1))
+    row |= dict(zip(('p50_ms', 'p95_ms', 'p99_ms'), ms))
+    row |= {k: n[k] for k in ('rejected', 'dropped', 'wrong', 'errors')}
+    row |= dict(mb_quarter=round(before), mb_end=round(after))
+    row |= {k: v and round(v, 2) for k,v in zip(('ready_s', 'ready_cpu_s'), ready)}
+    return row | dict(load=round(os.getloadavg()[0], 1))
+
+
+def measure_load(seconds=60, runs=RUNS, out=None):
+    "A row for each run; `out` is a CSV to write"
+    detector = MaskDetector()
+    rows = [run(*o, seconds, detector) for o in tqdm(runs, disable=None)]
+    stamp = dict(command=f'tests/serve_load.py --seconds {seconds:g}', model=detector.model.path.name,
+                 engine=detector.model.engine, picture='640x480, 1 to 4 faces',
+                 note='clients on the machine of the service')
+    if out: save_results(out, rows, **stamp)
+    return rows
+
+
+if __name__ == '__main__':
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('--seconds', type=float, default=60, help='for each run')
+    p.add_argument('--runs', nargs='+', metavar='CLIENTS,PLACES[,killed]',
+                   help='such as 8,64 8,64,killed (default: five of them)')
+    p.add_argument('--out', metavar='CSV')
+    args = p.parse_args()
+    runs = [(int(o[0]), int(o[1]), 'killed' in o) for o in (r.split(',') for r in args.runs or ())]
+    shown = ('clients', 'waiting', 'killed', 'answers', 'p50_ms', 'rejected', 'wrong', 'errors', 'dropped', 'ready_s')
+    for r in measure_load(args.seconds, runs or RUNS, args.out): print({k: r[k] for k in shown})
