@@ -121,11 +121,13 @@ class WithHeaders:
         try: await self.app(scope, receive, answer)
         finally: self.seen(scope['path'], status, time.perf_counter() - start)
 
-# %% ../nbs/20b_gate.ipynb #fcfba2ef
+# %% ../nbs/20b_gate.ipynb #26b08599
 _SECONDS = (.01, .02, .05, .1, .2, .5, 1, 2, 5, 10)  # the steps of the histogram
 
 class Metrics:
     "What Prometheus asks for"
+    media_type = prometheus.CONTENT_TYPE_LATEST
+
     def __init__(self, labels, waiting):
         self.registry = prometheus.CollectorRegistry()
         own = dict(registry=self.registry, namespace='maskdetect')

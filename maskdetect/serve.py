@@ -173,7 +173,7 @@ async def stream(self:_Service, ws):
             await ws.send_denial_response(await _error(ws, e))
             await self._gone(ws)  # who returns before makes uvicorn log an error
 
-# %% ../nbs/20c_serve.ipynb #7d7d89b0
+# %% ../nbs/20c_serve.ipynb #08e51dfc
 @patch
 async def model(self:_Service, request):
     "GET /v1/model"
@@ -195,7 +195,7 @@ async def readyz(self:_Service, request):
 async def show_metrics(self:_Service, request):
     "GET /metrics"
     self.gate.check_key(request.headers)
-    return Response(self.metrics.text(), media_type=prometheus.CONTENT_TYPE_LATEST)
+    return Response(self.metrics.text(), media_type=self.metrics.media_type)
 
 # %% ../nbs/20c_serve.ipynb #2430f021
 def _routes(s):
