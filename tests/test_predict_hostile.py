@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from maskdetect.bench import sample_frame
+from maskdetect.classify import SHIPPED
 from maskdetect.cli import main
-from maskdetect.core import LABELS, MaskdetectError
+from maskdetect.core import MaskdetectError
 from maskdetect.detect import Faces, MaskDetector
-from maskdetect.synth import draw_scene
 
 SLOW = 10  # seconds that no input may take
 
@@ -18,22 +19,13 @@ SLOW = 10  # seconds that no input may take
 def folder(tmp_path_factory): return tmp_path_factory.mktemp('hostile')
 
 @pytest.fixture(scope='module')
-def model(folder):
-    "A model file with random weights"
-    os.environ['MASKDETECT_CACHE'] = str(folder/'cache') if os.environ.get('MASKDETECT_DETECTOR') else os.environ.get('MASKDETECT_CACHE', '')
-    from fastai.vision.all import ConvLayer, Flatten, Learner, nn
-    from maskdetect.augment import dataloaders
-    from maskdetect.classify import ModelInfo
-    from maskdetect.export import export_model
-    from maskdetect.synth import make_sample
-    learn = Learner(dataloaders(make_sample(folder/'sample', n=30, size=32), 32, bs=4, strengths={}), nn.Sequential(ConvLayer(3, 4, stride=2), nn.AdaptiveAvgPool2d(2), Flatten(), nn.Linear(16, 3)))
-    return export_model(learn, folder/'model', ModelInfo(labels=LABELS, size=32, margin=.2))['onnx']
+def model(): return SHIPPED
 
 @pytest.fixture(scope='module')
 def detector(model): return MaskDetector(model)
 
 @pytest.fixture(scope='module')
-def scene(): return draw_scene(4, seed=3, size=(320, 240))[0]
+def scene(): return sample_frame(320, 240, 4)
 
 def encoded(image, suffix, **kwargs):
     out = io.BytesIO()
