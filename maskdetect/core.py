@@ -77,8 +77,10 @@ MAX_PIXELS = 100_000_000
 # %% ../nbs/00_core.ipynb #fcaaeac5
 def _check_size(size, max_pixels, name):
     if size[0]*size[1] <= max_pixels: return
-    raise ImageError(f"{name}: {size[0]}x{size[1]} pixels are more than the limit of {max_pixels:,}; make it smaller first")
+    why = f"{size[0]}x{size[1]} pixels are more than the limit of {max_pixels:,}"
+    raise ImageError(f"{name}: {why}; make it smaller first")
 
+# %% ../nbs/00_core.ipynb #a593ed87
 def _from_array(a, max_pixels):
     if a.dtype != np.uint8: raise ImageError(f"an array must hold uint8 values from 0 to 255, not {a.dtype}")
     if a.ndim == 2: a = np.repeat(a[..., None], 3, axis=2)
@@ -93,12 +95,22 @@ def _to_rgb(im):
     if im.mode == 'F': raise ImageError("floating-point pixel values; save it as 8-bit first")
     if im.mode.startswith('I'):
         a = np.asarray(im)
-        if a.max(initial=0) > 65535 or a.min(initial=0) < 0: raise ImageError("32-bit pixel values; save it as 8-bit first")
+        deep = a.max(initial=0) > 65535 or a.min(initial=0) < 0
+        if deep: raise ImageError("32-bit pixel values; save it as 8-bit first")
         return np.repeat((a >> 8).astype(np.uint8)[..., None], 3, axis=2)
     if im.has_transparency_data:
         im = im.convert('RGBA')
         im = Image.alpha_composite(Image.new('RGBA', im.size, 'white'), im)
     return np.array(im.convert('RGB'))
+
+# %% ../nbs/00_core.ipynb #94829729
+def _open(src):
+    "A Pillow image; only its header is read"
+    data = bytes(src) if isinstance(src, (bytes, bytearray, memoryview)) else Path(src).read_bytes()
+    if not data: raise ImageError("the file is empty")
+    with warnings.catch_warnings():  # Pillow warns of a size that is checked later
+        warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+        return Image.open(io.BytesIO(data), formats=_FORMATS)
 
 def _upright(im):
     "Turned by the EXIF note; a damaged note is no reason to lose the picture"
@@ -125,14 +137,6 @@ def read_image(src, # path, bytes, Pillow image, or uint8 array (height x width 
     except Exception as e: why = f"damaged picture ({e})"
     raise ImageError(f"{name}: {why}")
 
-def _open(src):
-    "A Pillow image; only its header is read"
-    data = bytes(src) if isinstance(src, (bytes, bytearray, memoryview)) else Path(src).read_bytes()
-    if not data: raise ImageError("the file is empty")
-    with warnings.catch_warnings():  # Pillow warns of a size that is checked later
-        warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-        return Image.open(io.BytesIO(data), formats=_FORMATS)
-
 # %% ../nbs/00_core.ipynb #98577244
 CROP_VERSION = 1  # raised whenever `crop_face` would give other pixels, so that faces cut by an older one are cut again
 
@@ -140,6 +144,7 @@ def far_larger(side, h, w): # side of a square, height and width of a picture, p
     "Whether a square is no face of the picture: a wrong box, or a strip that fills the memory once it is made square"
     return (side > 4*np.maximum(h, w)) | (side**2 > np.maximum(4*h*w, 50_000_000))
 
+# %% ../nbs/00_core.ipynb #2e7493be
 def _square(box, w, h, margin):
     "Left, top and side of the square around a box; at least one pixel of it lies in the picture"
     x0,y0,x1,y1 = map(float, box)
@@ -171,6 +176,7 @@ def data_dir()->Path|None: # the folder of datasets, or None where the variable 
     "The folder that `MASKDETECT_DATA` names"
     return Path(v).expanduser().resolve() if (v := os.environ.get('MASKDETECT_DATA')) else None
 
+# %% ../nbs/00_core.ipynb #d976c6d3
 def cache_dir()->Path: # made if it is not there
     "The folder for downloads: `MASKDETECT_CACHE`, or the system's cache folder"
     path = Path(os.environ.get('MASKDETECT_CACHE') or user_cache_dir('maskdetect')).expanduser()
@@ -188,6 +194,7 @@ def list_images(folder # any folder; it is searched to the bottom
     if not folder.is_dir(): raise DataError(f"{folder}: no such folder")
     return sorted(p for p in folder.rglob('*') if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith('.'))
 
+# %% ../nbs/00_core.ipynb #2d96d842
 def file_digest(path # a file
                )->str: # 64 hexadecimal digits
     "The SHA-256 of a file"
@@ -210,7 +217,7 @@ def atomic_path(path # where the finished file shall be
         raise MaskdetectError(f"{path} was not written: {why}") from e
     finally: tmp.unlink(missing_ok=True)
 
-# %% ../nbs/00_core.ipynb #c2ff5cba
+# %% ../nbs/00_core.ipynb #20859be7
 def versions(*names # of packages
             )->dict: # name -> version, 'none' where it is missing; `python` first
     "The versions of Python and of some packages"
@@ -219,6 +226,7 @@ def versions(*names # of packages
         except metadata.PackageNotFoundError: return 'none'
     return {'python': platform.python_version(), **{o: one(o) for o in names}}
 
+# %% ../nbs/00_core.ipynb #6856c0de
 def machine()->str: # such as 'AMD EPYC 9R14, 2 cores, Linux'
     "Processor, cores that this process may use, and system"
     try: processor = re.search(r'model name\s*:\s*(.+)', Path('/proc/cpuinfo').read_text())[1]

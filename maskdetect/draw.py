@@ -18,7 +18,7 @@ STYLES = dict(  # label -> words, colour of the box, colour of what stands on it
     incorrect_mask=('worn wrong', (250, 205, 50), (0, 0, 0)),
     unsure=('unsure', (225, 225, 225), (0, 0, 0)))
 
-# %% ../nbs/11b_draw.ipynb #256eb97a
+# %% ../nbs/11b_draw.ipynb #b052eefa
 _TURN = np.linspace(0, 2*np.pi, 36, endpoint=False)
 _SHAPES = dict(  # outlines; the radius is 1
     with_mask=np.stack([np.cos(_TURN), np.sin(_TURN)], 1),
@@ -29,7 +29,8 @@ _MARKS = dict(  # strokes
     with_mask=[[(-.5, .05), (-.1, .45), (.55, -.4)]],
     without_mask=[[(-.45, -.45), (.45, .45)], [(.45, -.45), (-.45, .45)]],
     incorrect_mask=[[(0, -.35), (0, .25)], [(0, .63), (0, .66)]],
-    unsure=[[(-.3, -.3), (-.22, -.48), (0, -.56), (.24, -.46), (.28, -.25), (.02, .02), (0, .18)], [(0, .53), (0, .56)]])
+    unsure=[[(-.3, -.3), (-.22, -.48), (0, -.56), (.24, -.46), (.28, -.25), (.02, .02), (0, .18)],
+            [(0, .53), (0, .56)]])
 
 # %% ../nbs/11b_draw.ipynb #12b0d593
 def _symbol(out, label, x, y, r):
@@ -42,7 +43,7 @@ def _symbol(out, label, x, y, r):
     cv2.fillPoly(out, [at(_SHAPES[label])], back, cv2.LINE_AA)
     cv2.polylines(out, [at(o) for o in _MARKS[label]], False, front, max(1, round(r/4)), cv2.LINE_AA)
 
-# %% ../nbs/11b_draw.ipynb #da385fc1
+# %% ../nbs/11b_draw.ipynb #0a5d15a8
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 def _unit(image): return max(1., min(image.shape[:2])/480)
@@ -52,6 +53,7 @@ def _text_width(text, u):
     "Pixels that a plate with this text takes"
     return cv2.getTextSize(text, _FONT, .42*u, _line(u))[0][0] + round(6*u) if text else 0
 
+# %% ../nbs/11b_draw.ipynb #c1a523a0
 def _plate(out, label, text, x, y, u):
     "Paint a text on a plate of 17 units in height, its corner at (x, y)"
     _,back,front = STYLES[label]
@@ -60,12 +62,13 @@ def _plate(out, label, text, x, y, u):
     cv2.rectangle(out, (x, y), (x+w, y+h), back, -1)
     cv2.putText(out, text, (x+round(3*u), round(y+h-4*u)), _FONT, .42*u, front, _line(u), cv2.LINE_AA)
 
-# %% ../nbs/11b_draw.ipynb #380e4cb4
+# %% ../nbs/11b_draw.ipynb #b642f11c
 def _is_free(spot, taken):
     "Whether a rectangle (x0, y0, x1, y1) covers none of the others"
     x0,y0,x1,y1 = spot
     return all(x1 <= a or c <= x0 or y1 <= b or d <= y0 for a,b,c,d in taken)
 
+# %% ../nbs/11b_draw.ipynb #d5e76b3c
 def _spots(box, w, h, gap, size):
     "Rectangles of `w` x `h` pixels beside or inside a box that lie in a picture of that size; the best first"
     x0,y0,x1,y1 = box
@@ -90,12 +93,13 @@ def _layout(faces, texts, size, u):
         out.append((text, spot, r))
     return out
 
-# %% ../nbs/11b_draw.ipynb #ba56b0cf
+# %% ../nbs/11b_draw.ipynb #479f9564
 def _texts(n, face, u):
     "What to write beside the `n`-th face, the longest first"
     words,p = STYLES[face.label][0],max(face.probs.values())
     return [f"{n}: {words} {p:.0%}", f"{n}: {words}", f"{n}"] if face.box[2]-face.box[0] >= 45*u else [f"{n}"]
 
+# %% ../nbs/11b_draw.ipynb #424c69c1
 def _box(out, face, u):
     "Paint a box in its label's colour, with a white and a black rim"
     x0,y0,x1,y1 = (round(float(v)) for v in face.box)
