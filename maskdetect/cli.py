@@ -43,17 +43,18 @@ def _parser(verb):
     parser.formatter_class = argparse.RawDescriptionHelpFormatter  # keeps the lines of the list
     return parser
 
-# %% ../nbs/90_cli.ipynb #72066ead
+# %% ../nbs/90_cli.ipynb #c372fc0c
 def _overview():
     "The parser of `maskdetect` without a verb"
     from maskdetect import __version__
-    verbs = '\n'.join(f"  {name:12} {func.__doc__.splitlines()[0]}" for name,func in _VERBS.items())
+    verbs = '\n'.join(f"  {name:12} {func.__doc__}" for name,func in _VERBS.items())
     parser = argparse.ArgumentParser(
         'maskdetect', 'maskdetect VERB [options]', 'Tells whether a face wears a mask, wears none, or wears it wrong.',
         f'verbs (maskdetect VERB --help tells more):\n{verbs}', formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--version', action='version', version=f'maskdetect {__version__}')
     return parser
 
+# %% ../nbs/90_cli.ipynb #66dc887a
 def _choose(argv):
     "The verb that is meant and the arguments after it; prints help and exits where there is none"
     for n in (2, 1):
@@ -61,9 +62,9 @@ def _choose(argv):
     overview = _overview()
     if argv in ([], ['data']):
         overview.print_help()
-        raise SystemExit(2)
+        sys.exit(2)
     overview.parse_args([o for o in argv if o.startswith('-')])  # --help and --version end here
-    near = difflib.get_close_matches(' '.join(argv[:2]), _VERBS, 1) or difflib.get_close_matches(argv[0], _VERBS, 1)
+    near = [o for n in (2, 1) for o in difflib.get_close_matches(' '.join(argv[:n]), _VERBS, 1)]
     overview.error(f"there is no verb {argv[0]!r}" + (f"; did you mean {near[0]!r}?" if near else ''))
 
 # %% ../nbs/90_cli.ipynb #01dbdecc
@@ -82,8 +83,7 @@ def main(argv:list|None=None # arguments; None takes those of the process
     try: return _VERBS[verb](**options) or 0
     except MaskdetectError as e: return _fail(e)
     except ModuleNotFoundError as e: return _fail(f"{e.name} is not installed; run: pip install 'maskdetect[train]'")
-    except KeyboardInterrupt:
-        return _fail("stopped; what was finished is kept, run the same command to go on", 130)
+    except KeyboardInterrupt: return _fail("stopped; what was finished is kept, run the same command to go on", 130)
     except BrokenPipeError:
         sys.stderr.close()
         return 1
@@ -98,6 +98,7 @@ def _answer(as_json, data, text):
     "Print a result for people, or for programs"
     print(dumps(data, indent=1, default=str) if as_json else text)
 
+# %% ../nbs/90_cli.ipynb #d456cf03
 def _pairs(items):
     "`name=value` strings as a dict"
     for item in items or []:
@@ -122,15 +123,14 @@ def do_data_list(json:_AsJson=False):
     from maskdetect.training.sources import SOURCES
     rows = [dict(name=s.name, title=s.title, licence=s.licence, faces=sum(s.counts.values()), origin=s.origin)
             for s in SOURCES.values()]
-    lines = [f"{r['name']:14} {format(r['faces'], ',') if r['faces'] else '?':>7} faces  {r['title']}\n"
-             f"{'':29} {r['origin']} ({r['licence']})" for r in rows]
+    line = "{name:17} {faces:>6} faces  {title}\n" + ' '*32 + "{origin} ({licence})"
+    lines = [line.format(**r | dict(faces=r['faces'] or '?')) for r in rows]
     _answer(json, rows, '\n'.join(lines))
 
+# %% ../nbs/90_cli.ipynb #56ae4211
 @_verb
-def do_data_get(
-    name:str, # its name in the list
-    out:Path=None # folder to put it in (default: the cache)
-):
+def do_data_get(name:str, # its name in the list
+                out:Path=None): # folder to put it in (default: the cache)
     "Download a source"
     from maskdetect.training.sources import get
     print(get(name, out=out))
@@ -144,35 +144,31 @@ def do_data_check(source:_Source, label:_Label=None, json:_AsJson=False):
     _answer(json, report.to_dict(), report)
     return 0 if report.ok else 1
 
-# %% ../nbs/90_cli.ipynb #dfba7b81
+# %% ../nbs/90_cli.ipynb #a1644da2
 @_verb
-def do_data_show(
-    source:_Source, label:_Label=None,
-    out:Path='faces.png' # picture to write
-):
+def do_data_show(source:_Source, label:_Label=None,
+                 out:Path='faces.png'): # picture to write
     "Make a picture of some faces of each label"
     if Path(out).suffix.lower() not in ('.png', '.jpg'):
         raise MaskdetectError(f"{out}: the sheet is a picture; its name ends in .png or .jpg")
     need('matplotlib', 'train').use('Agg')
     from maskdetect.training.faces import show_faces
-    table = _table([source], label, skip_damaged=True)
-    with atomic_path(out) as tmp: show_faces(table).savefig(tmp, dpi=100, bbox_inches='tight')
+    with atomic_path(out) as tmp: show_faces(_table([source], label)).savefig(tmp, dpi=100, bbox_inches='tight')
     print(out)
 
+# %% ../nbs/90_cli.ipynb #e4791fc9
 def _table(sources, label=None, skip_damaged=False):
     "The faces of some sources"
     from maskdetect.training.sources import load_table
     return load_table(*sources, labels=_pairs(label), skip_damaged=skip_damaged)
 
-# %% ../nbs/90_cli.ipynb #ea9d623f
+# %% ../nbs/90_cli.ipynb #c1fc92c5
 @_verb
-def do_data_faces(
-    sources:_many('SOURCE', "names of sources, folders or CSVs"),
-    out:Path='faces', # folder to write
-    size:int=112, # pixels a side
-    margin:float=0., # how much to add around a face, as a share of its side
-    label:_Label=None, skip_damaged:_Skip=False
-):
+def do_data_faces(sources:_many('SOURCE', "names of sources, folders or CSVs"),
+                  label:_Label=None, skip_damaged:_Skip=False,
+                  out:Path='faces', # folder to write
+                  size:int=112, # pixels a side
+                  margin:float=0.): # how much to add around a face, as a share of its side
     "Cut every face and write a folder of images to train on"
     from maskdetect.training.faces import write_faces
     from maskdetect.training.table import add_groups, split_table
@@ -190,22 +186,19 @@ def _recipe(name, data=None, set=None, from_scratch=False):
 
 # %% ../nbs/90_cli.ipynb #6ade03ae
 @_verb
-def do_train(
-    recipe:Annotated[str, dict(opt=False, nargs='?')]='resnet34', # a name from the list below, or a YAML file
-    data:_Data=None, label:_Label=None, set:_Set=None, skip_damaged:_Skip=False,
-    from_scratch:bool=False, # start from random weights
-    out:Path=None, # run folder (default: runs/RECIPE)
-    restart:bool=False, # forget what an earlier run did
-    demo:bool=False, # then open a page to try the model on
-    json:_AsJson=False
-):
+def do_train(recipe:Annotated[str, dict(opt=False, nargs='?')]='resnet34', # a name from the list below, or a YAML file
+             data:_Data=None, label:_Label=None, set:_Set=None, skip_damaged:_Skip=False, json:_AsJson=False,
+             from_scratch:bool=False, # start from random weights
+             out:Path=None, # run folder (default: runs/RECIPE)
+             restart:bool=False, # forget what an earlier run did
+             demo:bool=False): # then open a page to try the model on
     "Train a recipe, measure it and export it"
     if demo: need('gradio', 'demo')  # before the training, not after it
     _, result = _train_run(_recipe(recipe, data, set, from_scratch), label, skip_damaged, out, not restart)
     _answer(json, result, _told(result))
     if demo: _VERBS['demo'](model=result['files']['onnx'])
 
-# %% ../nbs/90_cli.ipynb #58bafc3e
+# %% ../nbs/90_cli.ipynb #df04f585
 def _train_run(recipe, label, skip_damaged, out, resume=True):
     "Download what a recipe learns from, train it, measure and export; the run and its result"
     need('matplotlib', 'train').use('Agg')
@@ -217,22 +210,41 @@ def _train_run(recipe, label, skip_damaged, out, resume=True):
     run = train(recipe, out=out, resume=resume, labels=_pairs(label), skip_damaged=skip_damaged)
     return run,finish(run, _typed.get())
 
+# %% ../nbs/90_cli.ipynb #045cb2f3
 def _told(result):
     "The result of a run, for people"
     files = '\n'.join(f"  {what:10} {path}" for what,path in result['files'].items())
     return f"\n{result['summary']}\n\nWhere everything is:\n{files}\n"
 
-# %% ../nbs/90_cli.ipynb #452eb095
+# %% ../nbs/90_cli.ipynb #09d97e45
+def _part(table, split):
+    "The faces of a split and its name; None takes the test part, or all where there is none"
+    split = split or ('test' if (table.split == 'test').any() else 'all')
+    chosen = table if split == 'all' else table[table.split == split]
+    known = sorted({*table.split} - {''})
+    if not len(chosen): raise DataError(f"no face is in the split {split!r}; use --split all, or one of {known}")
+    print(f"Faces measured: {len(chosen):,} of {len(table):,} (split: {split})", file=sys.stderr)
+    return chosen.reset_index(drop=True),split
+
+# %% ../nbs/90_cli.ipynb #9d3f55e0
+def _compare(paths, table, split, csv, json):
+    "Several models on the same faces"
+    from maskdetect.core import save_results
+    from maskdetect.training.page import compare
+    from maskdetect.training.table import table_digest
+    rows = compare(paths, table)
+    if csv: save_results(csv, rows.to_dict('records'), split=split, data=table_digest(table), command=_typed.get())
+    _answer(json, rows.astype(object).where(rows.notna(), None).to_dict('records'),
+            rows.pivot(index='source', columns='model', values='balanced_accuracy').round(4).to_string())
+
+# %% ../nbs/90_cli.ipynb #da01ce86
 @_verb
-def do_evaluate(
-    model:_many('MODEL', ".onnx, or .pkl (loading a pickle runs its code)"),
-    data:_Data=None, label:_Label=None, skip_damaged:_Skip=False,
-    split:str=None, # train, valid, test or all (default: test if there is one, else all)
-    out:Path=None, # folder for a report
-    photos:bool=False, # show the worst photos in the report
-    csv:Path=None, # write a table: a row for each model and source
-    json:_AsJson=False
-):
+def do_evaluate(model:_many('MODEL', ".onnx, or .pkl (loading a pickle runs its code)"),
+                data:_Data=None, label:_Label=None, skip_damaged:_Skip=False, json:_AsJson=False,
+                split:str=None, # train, valid, test or all (default: test if there is one, else all)
+                out:Path=None, # folder for a report
+                photos:bool=False, # show the worst photos in the report
+                csv:Path=None): # write a table: a row for each model and source
     "Measure a model file on photos, or several side by side"
     need('matplotlib', 'train').use('Agg')
     from maskdetect.training.page import save_report
@@ -246,38 +258,15 @@ def do_evaluate(
     _answer(json, report.to_dict(), report)
     if out: print(f"The report is in {save_report(report, out, photos=photos)}", file=sys.stderr)
 
-def _part(table, split):
-    "The faces of a split and its name; None takes the test part, or all where there is none"
-    split = split or ('test' if (table.split == 'test').any() else 'all')
-    chosen = table if split == 'all' else table[table.split == split]
-    if not len(chosen):
-        known = sorted({*table.split} - {''})
-        raise DataError(f"no face is in the split {split!r}; use --split all, or one of {known}")
-    print(f"Faces measured: {len(chosen):,} of {len(table):,} (split: {split})", file=sys.stderr)
-    return chosen.reset_index(drop=True),split
-
-# %% ../nbs/90_cli.ipynb #d9a18a55
 def _classifier(path, engine='auto'):
     from maskdetect.classify import MaskClassifier
     return MaskClassifier.load(path, engine=engine)
 
-def _compare(paths, table, split, csv, json):
-    "Several models on the same faces"
-    from maskdetect.core import save_results
-    from maskdetect.training.page import compare
-    from maskdetect.training.table import table_digest
-    rows = compare(paths, table)
-    if csv: save_results(csv, rows.to_dict('records'), split=split, data=table_digest(table), command=_typed.get())
-    _answer(json, rows.astype(object).where(rows.notna(), None).to_dict('records'),
-            rows.pivot(index='source', columns='model', values='balanced_accuracy').round(4).to_string())
-
-# %% ../nbs/90_cli.ipynb #f84cacbd
+# %% ../nbs/90_cli.ipynb #09d2f57c
 @_verb
-def do_export(
-    model:str, # a .pkl (loading a pickle runs its code)
-    out:Path=None, # folder (default: beside the model)
-    int8:_many('SOURCE', "also write an .onnx that computes in 8 bits; these faces set its ranges")=None
-):
+def do_export(model:str, # a .pkl (loading a pickle runs its code)
+              out:Path=None, # folder (default: beside the model)
+              int8:_many('SOURCE', "also write an .onnx that computes in 8 bits; these faces set its ranges")=None):
     "Write the .onnx and the card of a trained .pkl"
     need('matplotlib', 'train').use('Agg')
     from maskdetect.training.export import export_again
@@ -285,26 +274,16 @@ def do_export(
 
 # %% ../nbs/90_cli.ipynb #4396499e
 @_verb
-def do_quickstart(
-    data:_Data=None, label:_Label=None, set:_Set=None,
-    out:Path='quickstart' # folder for everything
-):
+def do_quickstart(data:_Data=None, label:_Label=None, set:_Set=None,
+                  out:Path='quickstart'): # folder for everything
     "Train, measure and export a small model on drawn faces, in minutes"
     if not data: print(f"Learning from the drawn faces in {SAMPLE/'faces'}: drawings, not photos of people")
-    recipe = _recipe('quickstart', data or [str(SAMPLE/'faces')], set)
-    run,result = _train_run(recipe, label, False, Path(out)/'run')
+    run,result = _train_run(_recipe('quickstart', data, set), label, False, Path(out)/'run')
     print(_told(result))
     _ask_both(result['files'], run.table)
     print(_NEXT.format(onnx=result['files']['onnx']))
 
-# %% ../nbs/90_cli.ipynb #5edbfbfa
-_NEXT = """
-Next:
-  maskdetect predict PICTURE --model {onnx}     judge every face in a picture of yours
-  maskdetect quickstart --data FOLDER     the same with your own photos, in folders with_mask and without_mask
-  maskdetect data list                    sources of real photos; then: maskdetect train resnet34 --data NAME
-The course starts with nbs/01_first_model.ipynb. Drawn faces show that everything works, not how well it sees people."""
-
+# %% ../nbs/90_cli.ipynb #2225d951
 def _ask_both(files, table):
     "Both model files on one test picture"
     crop = read_image(table.path[table.split == 'test'].iloc[0])
@@ -312,6 +291,14 @@ def _ask_both(files, table):
         model = _classifier(files[kind])
         probs = model.predict([crop])[0]
         print(f"model.{kind:4} says {model.labels[probs.argmax()]} ({probs.max():.1%}) of one test picture")
+
+# %% ../nbs/90_cli.ipynb #acc9e462
+_NEXT = """
+Next:
+  maskdetect predict PICTURE --model {onnx}     judge every face in a picture of yours
+  maskdetect quickstart --data FOLDER     the same with your own photos, in folders with_mask and without_mask
+  maskdetect data list                    sources of real photos; then: maskdetect train resnet34 --data NAME
+The course starts with nbs/01_first_model.ipynb. Drawn faces show that everything works, not how well it sees people."""
 
 # %% ../nbs/90_cli.ipynb #a6128aad
 class _Rows:
@@ -349,38 +336,37 @@ class _JsonList:
         if self.on: print('[]' if self.before == '[' else ']')
 
 # %% ../nbs/90_cli.ipynb #c11a0001
-class _Copies:
-    "A folder of annotated pictures, with a name of its own for each"
-    def __init__(self, folder):
-        self.folder = Path(folder)
-        self.used = set()
-    def name(self, src):
-        stem = Path(urlsplit(src).path if '://' in src else src).stem
-        stem = re.sub(r'[^\w.-]+', '_', stem)[:80].strip('._') or 'picture'
-        names = (f"{stem}-faces{f'-{i}' if i > 1 else ''}.jpg" for i in itertools.count(1))
-        name = next(o for o in names if o.lower() not in self.used)
-        self.used.add(name.lower())
-        return self.folder/name
-    def add(self, faces, image):
-        import cv2
-        if max(image.shape) > 65500:
-            raise ImageError(f"{faces.path}: no marked copy can be made, a JPEG has at most 65,500 pixels a side; "
-                             "leave out --out, or make it smaller first")
-        path = self.name(faces.path)
-        with atomic_path(path) as tmp: tmp.write_bytes(cv2.imencode('.jpg', faces.draw(image)[..., ::-1])[1])
-        return str(path)
+def _copy_path(src, folder, used):
+    "Where the annotated copy of a picture goes: a name that no other copy has"
+    stem = Path(urlsplit(src).path if '://' in src else src).stem
+    stem = re.sub(r'[^\w.-]+', '_', stem)[:80].strip('._') or 'picture'
+    names = (f"{stem}-faces{f'-{i}' if i > 1 else ''}.jpg" for i in itertools.count(1))
+    name = next(o for o in names if o.lower() not in used)
+    used.add(name.lower())
+    return Path(folder)/name
+
+# %% ../nbs/90_cli.ipynb #7c5ebd49
+def _save_copy(faces, image, path):
+    "Write a picture with its verdicts"
+    import cv2
+    if max(image.shape) > 65500:
+        raise ImageError(f"{faces.path}: no marked copy can be made, a JPEG has at most 65,500 pixels a side; "
+                         "leave out --out, or make it smaller first")
+    with atomic_path(path) as tmp: tmp.write_bytes(cv2.imencode('.jpg', faces.draw(image)[..., ::-1])[1])
 
 # %% ../nbs/90_cli.ipynb #c11a0002
-def _scenes(pictures, detector, copies):
+def _scenes(pictures, detector, out=None):
     "(item, rows) of each picture: what `Faces` says, or path and error; and its annotated copy, if asked for"
     from maskdetect.detect import Faces, list_sources, open_source
+    used = set()
     for src,error in list_sources(pictures):
         try:
             if error: raise error
             image,path = open_source(src)
             faces = Faces(detector.predict(image), image.shape[1::-1], path)
-            copy = dict(copy=copies.add(faces, image)) if copies else {}
-            yield faces.to_dict() | copy,faces.to_rows()
+            copy = _copy_path(path, out, used) if out else None
+            if out: _save_copy(faces, image, copy)
+            yield faces.to_dict() | (dict(copy=str(copy)) if out else {}),faces.to_rows()
         except ImageError as e: yield dict(path=str(src), error=str(e)),[]
 
 # %% ../nbs/90_cli.ipynb #e341c164
@@ -392,6 +378,7 @@ def _cut(src, error, size):
         return dict(path=str(src)),crop_face(open_source(src)[0], size=size)
     except MaskdetectError as e: return dict(path=str(src), error=str(e) if str(src) in str(e) else f'{src}: {e}'),None
 
+# %% ../nbs/90_cli.ipynb #e84e7cac
 def _crops(pictures, model):
     "(item, rows) of each picture, taken as one face"
     from maskdetect.detect import list_sources
@@ -415,32 +402,31 @@ def _print_faces(item):
         print(f"{i:3} {face['label']:15} {max(face['probs'].values()):6.1%}  {box}{path}")
     if not faces: print(f"    {'no face':22}  {path}")
 
-# %% ../nbs/90_cli.ipynb #28bdf86a
+# %% ../nbs/90_cli.ipynb #b4a3c8fa
 @_verb
-def do_predict(
-    pictures:_many('PICTURE', "files, folders, patterns such as 'shots/*.jpg', URLs"),
-    model:_Model=None, engine:_Engine='auto', tiles:_Tiles=False,
-    min_score:float=None, # leave out faces that the detector is less sure of (default: 0.6)
-    crops:bool=False, # each picture is one cut face
-    out:Path=None, # folder for copies with boxes and verdicts
-    csv:Path=None, # write a table, one row a face
-    json:_AsJson=False
-):
+def do_predict(pictures:_many('PICTURE', "files, folders, patterns such as 'shots/*.jpg', URLs"),
+               model:_Model=None, engine:_Engine='auto', tiles:_Tiles=False, json:_AsJson=False,
+               min_score:float=None, # leave out faces that the detector is less sure of (default: 0.6)
+               crops:bool=False, # each picture is one cut face
+               out:Path=None, # folder for copies with boxes and verdicts
+               csv:Path=None): # write a table, one row a face
     "Judge every face in pictures"
-    from maskdetect.detect import FaceDetector, MaskDetector
     if crops and (out or tiles or min_score is not None):
         raise MaskdetectError("--out, --tiles and --min-score are for whole pictures; leave out --crops")
     model = _classifier(model, engine)
-    if crops: results = _crops(pictures, model)
-    else:
-        faces = FaceDetector(tiles=tiles, **({} if min_score is None else dict(min_score=min_score)))
-        results = _scenes(pictures, MaskDetector(model, faces), _Copies(out) if out else None)
-    columns = ['face', 'x0', 'y0', 'x1', 'y1', 'label', *model.labels, 'score', 'error']
-    if crops: columns = ['label', *model.labels, 'error']
+    columns = ['label', *model.labels, 'error']
+    if not crops: columns = ['face', 'x0', 'y0', 'x1', 'y1', *columns[:-1], 'score', 'error']
+    results = _crops(pictures, model) if crops else _scenes(pictures, _detector(model, tiles, min_score), out)
     status = _judge_all(results, _Rows(csv, ['path', *columns]) if csv else None, json, json or csv)
     for what,where in (('marked copies', out), ('table', csv)):
         if where and status != 130: print(f"{what}: {where}", file=sys.stderr)
     return status
+
+# %% ../nbs/90_cli.ipynb #e537c21a
+def _detector(model, tiles=False, min_score=None, engine='auto'):
+    from maskdetect.detect import FaceDetector, MaskDetector
+    faces = FaceDetector(tiles=tiles, **({} if min_score is None else dict(min_score=min_score)))
+    return MaskDetector(model, faces, engine=engine)
 
 # %% ../nbs/90_cli.ipynb #38d221cd
 def _judge_all(results, table, json, quiet):
@@ -461,28 +447,23 @@ def _judge_all(results, table, json, quiet):
 
 # %% ../nbs/90_cli.ipynb #d5cd08bf
 @_verb
-def do_video(
-    source:str, # a file, the number of a webcam (0), or an rtsp:// or http:// address
-    model:_Model=None, engine:_Engine='auto', tiles:_Tiles=False,
-    out:Path=None, # write the video with verdicts: .mkv, .mp4 or .webm
-    events:str=None, # write what happens, as .csv or JSON lines; - is the standard output
-    snapshots:Path=None, # write a picture of the face at each event into this folder
-    blur:bool=False, # make the faces on these pictures unrecognisable; not those in --out
-    webhook:str=None, # send each event to this URL; $MASKDETECT_WEBHOOK_TOKEN goes along as bearer token
-    plot:Path=None, # draw the people in view over time: .png or .jpg
-    show:bool=False, # open a window; q ends it
-    fps:float=None, # judge at most so many frames a second
-    seconds:float=None, # stop after so much video
-    patience:float=60., # give a camera up after so many seconds without a picture
-    json:_AsJson=False
-):
+def do_video(source:str, # a file, the number of a webcam (0), or an rtsp:// or http:// address
+             model:_Model=None, engine:_Engine='auto', tiles:_Tiles=False, json:_AsJson=False,
+             out:Path=None, # write the video with verdicts: .mkv, .mp4 or .webm
+             events:str=None, # write what happens, as .csv or JSON lines; - is the standard output
+             snapshots:Path=None, # write a picture of the face at each event into this folder
+             blur:bool=False, # make the faces on these pictures unrecognisable; not those in --out
+             webhook:str=None, # send each event to this URL; $MASKDETECT_WEBHOOK_TOKEN goes along as bearer token
+             plot:Path=None, # draw the people in view over time: .png or .jpg
+             show:bool=False, # open a window; q ends it
+             fps:float=None, # judge at most so many frames a second
+             seconds:float=None, # stop after so much video
+             patience:float=60.): # give a camera up after so many seconds without a picture
     "Judge every face in a film, before a webcam or in a stream"
     need('trackers', 'video')  # before the models are loaded
-    from maskdetect.detect import FaceDetector, MaskDetector
     from maskdetect.video import watch
     sinks = _sinks(out, events, snapshots, blur, webhook, plot, show)
-    detector = MaskDetector(model, FaceDetector(tiles=tiles), engine=engine)
-    summary = watch(source, detector, sinks, fps=fps, seconds=seconds, patience=patience)
+    summary = watch(source, _detector(model, tiles, engine=engine), sinks, fps=fps, seconds=seconds, patience=patience)
     with contextlib.redirect_stdout(sys.stderr if events == '-' else sys.stdout):
         _answer(json, summary.to_dict(), summary)
     return 128 + signal.Signals[summary.stopped] if summary.stopped else int(bool(summary.notes or summary.undelivered))
@@ -501,19 +482,17 @@ def _sinks(out, events, snapshots, blur, webhook, plot, show):
 
 # %% ../nbs/90_cli.ipynb #ba2b11e1
 @_verb
-def do_serve(
-    host:str='127.0.0.1', # address to listen at; 0.0.0.0 lets other machines in
-    port:int=8000, # 0 takes a free one
-    model:_Model=None, engine:_Engine='auto', tiles:_Tiles=False,
-    api_key:str=None, # that clients must send; better as $MASKDETECT_API_KEY, which other users cannot see
-    cors:_many('ORIGIN', "other sites whose pages may call: https://example.org")=None,
-    max_mb:float=10., # megabytes of a request or frame
-    max_pixels:int=25_000_000, # pixels of a picture
-    max_faces:int=256, # faces in a picture
-    max_pictures:int=16, # pictures in a request
-    max_seconds:float=10., # seconds to answer a request
-    max_waiting:int=64 # requests in work or waiting, and as many open streams; others are told to come again
-):
+def do_serve(host:str='127.0.0.1', # address to listen at; 0.0.0.0 lets other machines in
+             port:int=8000, # 0 takes a free one
+             model:_Model=None, engine:_Engine='auto', tiles:_Tiles=False,
+             api_key:str=None, # that clients must send; better as $MASKDETECT_API_KEY, which other users cannot see
+             cors:_many('ORIGIN', "other sites whose pages may call: https://example.org")=None,
+             max_mb:float=10., # megabytes of a request or frame
+             max_pixels:int=25_000_000, # pixels of a picture
+             max_faces:int=256, # faces in a picture
+             max_pictures:int=16, # pictures in a request
+             max_seconds:float=10., # seconds to answer a request
+             max_waiting:int=64): # requests in work or waiting, and as many open streams; others are told to come again
     "Start the REST API and the page with the webcam"
     for part in ('starlette', 'uvicorn', 'websockets', 'python_multipart', 'prometheus_client'): need(part, 'serve')
     from maskdetect.detect import FaceDetector
@@ -524,27 +503,23 @@ def do_serve(
     try: serve(host, port, detector=FaceDetector(tiles=tiles), **settings)
     except KeyboardInterrupt: return _fail("stopped", 130)
 
-# %% ../nbs/90_cli.ipynb #cf3b22c0
+# %% ../nbs/90_cli.ipynb #d8b02486
 @_verb
-def do_demo(
-    model:_Model=None,
-    threshold:float=None, # say unsure below this probability (default: that of the model)
-    host:str=None, # address to listen at (default: this machine only)
-    port:int=None, # (default: the first free one from 7860)
-    share:bool=False # make it reachable from the internet for a while, through Gradio's servers
-):
+def do_demo(model:_Model=None,
+            threshold:float=None, # say unsure below this probability (default: that of the model)
+            host:str=None, # address to listen at (default: this machine only)
+            port:int=None, # (default: the first free one from 7860)
+            share:bool=False): # make it reachable from the internet for a while, through Gradio's servers
     "Open a Gradio app to try pictures and clips"
     need('gradio', 'demo')
     from maskdetect.demo import demo
     demo(model, threshold, port=port, host=host, share=share)
 
+# %% ../nbs/90_cli.ipynb #f0e354b8
 @_verb
-def do_bench(
-    model:_Model=None, engine:_Engine='auto',
-    pkl:str=None, # the same model as .pkl, to compare with fastai's learn.predict (loading it runs its code)
-    csv:Path=None, # write a table
-    json:_AsJson=False
-):
+def do_bench(model:_Model=None, engine:_Engine='auto', json:_AsJson=False,
+             pkl:str=None, # the same model as .pkl, to compare with fastai's learn.predict (loading it runs its code)
+             csv:Path=None): # write a table
     "Measure how fast it is on this machine"
     from maskdetect.bench import bench
     report = bench(model, engine, pkl)
