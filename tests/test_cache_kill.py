@@ -1,41 +1,55 @@
-"The crop cache: killed while it is built, built by two at once, a full disk, changed photos"
-import os, signal, subprocess, sys, time
+"The folder of faces, and the cache of looks at photos: killed half way, two at once, a full disk, changed photos"
+import errno, os, signal, subprocess, sys, time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from maskdetect import data as D
-from maskdetect.core import DataError, crop_face, read_image
+from maskdetect.core import DataError, MaskdetectError, crop_face, read_image
+from maskdetect.training import faces as F
+from maskdetect.training import table as T
+from maskdetect.training.sources import load_table
 
-N, SIZE = 1000, 64
+N, SIZE = 600, 32
 
 
 @pytest.fixture
-def faces(tmp_path, monkeypatch):
-    "A folder of 1,000 pictures, its own cache"
+def photos(tmp_path, monkeypatch):
+    "A folder of 600 pictures, its own cache"
     monkeypatch.setenv('MASKDETECT_CACHE', str(tmp_path/'cache'))
     monkeypatch.delenv('MASKDETECT_DATA', raising=False)
     rng = np.random.default_rng(0)
-    for k,l in enumerate(('with_mask', 'without_mask')):
-        (tmp_path/'set'/l).mkdir(parents=True)
-        for i in range(k, N, 2): Image.fromarray(rng.integers(0, 255, (40, 50, 3), np.uint8)).save(tmp_path/'set'/l/f'{i:04}.png', compress_level=1)
+    for k,label in enumerate(('with_mask', 'without_mask')):
+        (tmp_path/'set'/label).mkdir(parents=True)
+        for i in range(k, N, 2):
+            im = rng.integers(0, 255, (4, 5, 3), np.uint8).repeat(10, 0).repeat(10, 1)
+            Image.fromarray(im).save(tmp_path/'set'/label/f'{i:04}.png', compress_level=1)
     return tmp_path/'set'
 
-def right(x, df, every=37):
-    for i in range(0, len(df), every): np.testing.assert_array_equal(x[i], crop_face(read_image(df.path[i]), None, SIZE))
+def pictures(folder): return sorted(folder.rglob('*.jpg'))
 
-BUILD = '''
+def is_right(folder, df, every=37):
+    "The folder holds the faces of the table, no others, and fresh ones"
+    got = F.read_faces(folder)
+    assert len(got) == len(df) == len(pictures(folder)) and sorted(got.photo) == sorted(df.path)
+    for o in got[::every].itertuples():
+        want = crop_face(read_image(o.photo), None, SIZE)
+        assert np.abs(read_image(o.path).astype(float)-want).mean() < 8
+        assert o.label == Path(o.photo).parent.name == Path(o.path).parent.name
+
+WRITE = '''
 import sys, time
-from maskdetect import data as D
-slow, cut = float(sys.argv[2]), D._cut
-def _cut(*a): time.sleep(slow); return cut(*a)
-D._cut = _cut
-D.crops(D.load_table(sys.argv[1]), 64)
-print('done', flush=True)
+from maskdetect.training import faces as F
+from maskdetect.training.sources import load_table
+slow, save = float(sys.argv[3]), F._save_face
+def _save_face(*a): time.sleep(slow); return save(*a)
+F._save_face = _save_face
+F.write_faces(load_table(sys.argv[1]), sys.argv[2], 32)
 '''
-def build(folder, slow): return subprocess.Popen([sys.executable, '-c', BUILD, str(folder), str(slow)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def writing(photos, out, slow):
+    command = [sys.executable, '-c', WRITE, str(photos), str(out), str(slow)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 def wait(cond, seconds=120):
     end = time.monotonic()+seconds
@@ -43,83 +57,97 @@ def wait(cond, seconds=120):
         assert time.monotonic() < end, 'waited too long'
         time.sleep(.01)
 
-def test_killed_build_goes_on(faces, tmp_path, monkeypatch):
-    marks = lambda: list((tmp_path/'cache'/'crops').glob('*.mark'))
-    for least in (1, 600):  # killed twice
-        p = build(faces, .002)
-        wait(lambda: p.poll() is not None or any(int(m.read_text() or 0) >= least for m in marks()))
-        p.send_signal(signal.SIGKILL); p.wait()
-    done = int(marks()[0].read_text())
-    assert done >= 256 and not list((tmp_path/'cache'/'crops').glob('*.npy'))
-    cut, asked = D._cut, []
-    monkeypatch.setattr(D, '_cut', lambda p, *a: asked.append(p) or cut(p, *a))
-    df = D.load_table(faces)
-    x = D.crops(df, SIZE)
+
+def test_killed_writing_goes_on(photos, tmp_path, monkeypatch):
+    out = tmp_path/'faces'
+    for least in (1, 200):  # killed twice
+        p = writing(photos, out, .005)
+        wait(lambda: p.poll() is not None or (out.exists() and len(pictures(out)) >= least))
+        p.send_signal(signal.SIGKILL)
+        p.wait()
+    done = len([f for f in pictures(out) if not f.name.startswith('.')])
+    assert 200 <= done < N and not (out/'metadata.csv').exists()
+    with pytest.raises(DataError, match='no finished folder'): F.read_faces(out)
+    save, asked = F._save_face, []
+    monkeypatch.setattr(F, '_save_face', lambda *a: asked.append(a) or save(*a))
+    df = load_table(photos)
+    F.write_faces(df, out, SIZE)
     assert len(asked) == N-done  # nothing is cut twice
-    right(x, df)
-    assert sorted(f.suffix for f in (tmp_path/'cache'/'crops').iterdir()) in (['.lock', '.npy'], ['.npy'])
+    for f in out.rglob('.tmp-*'): f.unlink()
+    is_right(out, df)
 
-def test_two_at_once(faces):
-    a, b = build(faces, .001), build(faces, .001)
-    outs = [p.communicate(timeout=300) for p in (a, b)]
-    assert [p.returncode for p in (a, b)] == [0, 0], outs
-    df = D.load_table(faces)
-    right(D.crops(df, SIZE), df)
+def test_two_at_once(photos, tmp_path):
+    both = [writing(photos, tmp_path/'faces', .001) for _ in range(2)]
+    outs = [p.communicate(timeout=300) for p in both]
+    assert [p.returncode for p in both] == [0, 0], outs
+    is_right(tmp_path/'faces', load_table(photos))
 
-def test_never_stale(faces):
-    df = D.load_table(faces)
-    x = D.crops(df, SIZE)
-    assert D.crops(df, SIZE).filename == x.filename and not x.flags.writeable
-    before = x[5].copy()
+def test_never_stale(photos, tmp_path):
+    df, out = load_table(photos), tmp_path/'faces'
+    F.write_faces(df, out, SIZE)
+    before = {f: f.stat().st_mtime_ns for f in pictures(out)}
+    F.write_faces(df, out, SIZE)
+    assert {f: f.stat().st_mtime_ns for f in pictures(out)} == before  # nothing to do
     stamp = os.stat(df.path[5])
     Image.fromarray(np.full((40, 50, 3), 7, np.uint8)).save(df.path[5])
     os.utime(df.path[5], ns=(stamp.st_atime_ns, stamp.st_mtime_ns))  # only the size tells
-    y = D.crops(df, SIZE)
-    assert y.filename != x.filename and (y[5] != before).any() and (y[5] == 7).all()
-    names = {D.crops(d, s, m, g).filename for d,s,m,g in [(df, SIZE, 0, False), (df, 32, 0, False), (df, SIZE, .2, False), (df, SIZE, 0, True), (df[::-1], SIZE, 0, False), (df[:9], SIZE, 0, False), (df.assign(x0=1., y0=1., x1=9., y1=9.), SIZE, 0, False)]}
-    assert len(names) == 7
-    assert D.crops(df, SIZE, gray=True).shape == (N, SIZE, SIZE)
+    F.write_faces(df, out, SIZE)
+    assert len(set(before) & set(pictures(out))) == N-1
+    assert (read_image(F.read_faces(out).set_index('photo').path[df.path[5]]) == 7).all()
+    others = [(df, 40, 0.), (df.assign(x0=1., y0=1., x1=9., y1=9.), SIZE, 0.), (df.assign(x0=1., y0=1., x1=9., y1=9.), SIZE, .2)]
+    names = [set(F._file_names(*o)) for o in [(df, SIZE, 0.), *others]]
+    assert len(set.union(*names)) == 4*N
 
-def test_damaged_cache_file_is_rebuilt(faces):
-    df = D.load_table(faces)
-    f = Path(D.crops(df, SIZE).filename)
-    f.write_bytes(f.read_bytes()[:5000])
-    right(D.crops(df, SIZE), df)
+def test_faces_that_left_the_table_go(photos, tmp_path):
+    df, out = load_table(photos), tmp_path/'faces'
+    F.write_faces(df, out, SIZE)
+    F.write_faces(df[:50].assign(split='valid'), out, SIZE)
+    is_right(out, df[:50], every=7)
+    assert {f.parent.parent.name for f in pictures(out)} == {'valid'}
 
-def test_wrong_mark_starts_again(faces, tmp_path):
-    df = D.load_table(faces)
-    f = Path(D.crops(df, SIZE).filename)
-    f.unlink()
-    for text in ('', 'x', '-5', '99999999', '700'):
-        f.with_suffix('.mark').write_text(text)
-        f.with_suffix('.part').write_bytes(b'half')
-        right(D.crops(df, SIZE), df); f.unlink()
+def test_two_photos_of_one_name(photos, tmp_path):
+    for folder,value in (('a', 9), ('b', 200)):
+        (tmp_path/'two'/folder/'with_mask').mkdir(parents=True)
+        Image.fromarray(np.full((40, 50, 3), value, np.uint8)).save(tmp_path/'two'/folder/'with_mask'/'1.png')
+    got = F.read_faces(F.write_faces(load_table(tmp_path/'two'), tmp_path/'faces', SIZE))
+    assert sorted(read_image(p).mean().round() for p in got.path) == [9, 200]
 
-def test_full_disk(faces, tmp_path, monkeypatch):
-    df = D.load_table(faces)
+def test_folder_with_other_pictures(photos, tmp_path):
+    with pytest.raises(DataError, match='other pictures'): F.write_faces(load_table(photos), photos, SIZE)
+    assert len(list(photos.rglob('*.png'))) == N
+
+def test_full_disk(photos, tmp_path, monkeypatch):
+    df = load_table(photos)
+    def full(*a, **k): raise OSError(errno.ENOSPC, 'No space left on device')
     with monkeypatch.context() as m:
-        m.setattr(D.shutil, 'disk_usage', lambda p: type('U', (), dict(free=1000)))
-        with pytest.raises(DataError, match='MASKDETECT_CACHE'): D.crops(df, SIZE)
-    def full(*a): raise OSError(28, 'No space left on device')
-    if hasattr(os, 'posix_fallocate'):
-        with monkeypatch.context() as m:
-            m.setattr(os, 'posix_fallocate', full)
-            with pytest.raises(DataError, match='make room'): D.crops(df, SIZE)
-    right(D.crops(df, SIZE), df)
+        m.setattr(Image.Image, 'save', full)
+        with pytest.raises(MaskdetectError, match='make room'): F.write_faces(df, tmp_path/'faces', SIZE)
+    assert not pictures(tmp_path/'faces')
+    is_right(F.write_faces(df, tmp_path/'faces', SIZE), df)
 
-def test_unreadable_photos_are_all_named(faces):
-    df = D.load_table(faces)
-    for i in (3, 500, 900): Path(df.path[i]).write_bytes(b'')
-    with pytest.raises(DataError, match='3 photo.*data check'): D.crops(df, SIZE)
-    good = df.drop([3, 500, 900]).reset_index(drop=True)
-    right(D.crops(good, SIZE), good)
+def test_unreadable_photos_are_all_named(photos, tmp_path):
+    df = load_table(photos)
+    for i in (3, 300, 500): Path(df.path[i]).write_bytes(b'')
+    for f in (lambda: F.cut_faces(df, SIZE), lambda: F.write_faces(df, tmp_path/'faces', SIZE)):
+        with pytest.raises(DataError, match='3 photo.*data check'): f()
+    good = df.drop([3, 300, 500]).reset_index(drop=True)
+    is_right(F.write_faces(good, tmp_path/'faces', SIZE), good)
 
-def test_looks_are_kept_and_never_stale(faces, monkeypatch):
-    df = D.load_table(faces)
-    D.look(list(df.path))
-    look, asked = D._look, []
-    monkeypatch.setattr(D, '_look', lambda p: asked.append(p) or look(p))
-    D.look(list(df.path))
+def test_missing_photo_is_named_before_anything_is_touched(photos, tmp_path):
+    df = load_table(photos)
+    F.write_faces(df, tmp_path/'faces', SIZE)
+    Path(df.path[7]).unlink()
+    with pytest.raises(DataError, match=Path(df.path[7]).name): F.write_faces(df, tmp_path/'faces', SIZE)
+    assert len(F.read_faces(tmp_path/'faces')) == N
+
+def test_looks_are_kept_and_never_stale(photos, tmp_path, monkeypatch):
+    df = load_table(photos)
+    T.photo_facts(df.path)
+    look, asked = T._look, []
+    monkeypatch.setattr(T, '_look', lambda p: asked.append(p) or look(p))
+    T.photo_facts(df.path)
     assert not asked
     Image.fromarray(np.full((40, 50, 3), 7, np.uint8)).save(df.path[9])
-    assert (D.look(list(df.path))['thumb'][9] == 7).all()
+    assert (T.photo_facts(df.path)['thumb'][9] == 7).all() and 0 < len(asked) < N  # only the piece that it is in
+    for f in (tmp_path/'cache'/'looks').glob('*.npy'): f.write_bytes(f.read_bytes()[:500])
+    assert T.photo_facts(df.path)['ok'].all()  # a damaged file of the cache is made again

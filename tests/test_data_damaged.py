@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskdetect.core import LABELS, DataError, ImageError, MaskdetectError, read_image
-from maskdetect.data import check, crops, load_table
-from maskdetect.synth import draw_face, draw_scene
+from maskdetect.core import LABELS, SAMPLE, DataError, ImageError, MaskdetectError, read_image
+from maskdetect.training.check import check
+from maskdetect.training.faces import cut_faces, write_faces
+from maskdetect.training.sources import load_table
 
 SECONDS = 20  # an item that takes longer hangs
 rng = np.random.default_rng(0)
@@ -19,6 +20,11 @@ rng = np.random.default_rng(0)
 def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv('MASKDETECT_CACHE', str(tmp_path/'cache'))
     monkeypatch.delenv('MASKDETECT_DATA', raising=False)
+
+
+def sample_face(label, size):
+    "A drawn face of the package, as a Pillow image"
+    return Image.open(next((SAMPLE/'faces'/'test'/label).glob('*.jpg'))).convert('RGB').resize((size, size))
 
 
 @contextmanager
@@ -53,7 +59,7 @@ def png_head(w, h, bits=8, kind=2): return b'\x89PNG\r\n\x1a\n'+chunk(b'IHDR', s
 
 def pictures():
     "(file name, bytes) of many damaged and unusual pictures"
-    face = Image.fromarray(draw_face(0, 'with_mask', 48))
+    face = sample_face('with_mask', 48)
     for kind,end in (('JPEG', 'jpg'), ('PNG', 'png'), ('WEBP', 'webp'), ('BMP', 'bmp'), ('GIF', 'gif'), ('TIFF', 'tif')):
         b = encoded(face, kind)
         for name,c in [*cuts(b, 7), *flips(b, 7), *zeros(b, 4)]: yield f'{end}-{name}.{end}', c
@@ -84,7 +90,7 @@ PICTURES = list(pictures())
 
 
 def test_pictures(tmp_path):
-    "read_image, then the whole folder through check and crops: they agree on which pictures cannot be used"
+    "read_image, then the whole folder through check, cut_faces and write_faces: they agree on what cannot be used"
     folder, bad = tmp_path/'set'/'with_mask', set()
     folder.mkdir(parents=True)
     for name,b in PICTURES: (folder/name).write_bytes(b)
@@ -100,15 +106,21 @@ def test_pictures(tmp_path):
     assert not {'L.png', 'P.png', 'CMYK.jpg', 'RGBA.png', 'sixteen.png', 'exif99.jpg', 'png-as-jpg.jpg'} & bad
     with limit('check', 120): report = check(tmp_path/'set')
     assert {Path(k).name for k in report.damaged} == bad and not report.ok
-    with limit('crops', 120), pytest.raises(DataError, match=f'{len(bad)} photo'): crops(load_table(tmp_path/'set'), 32)
+    df = load_table(tmp_path/'set')
+    with limit('cut', 120), pytest.raises(DataError, match=f'{len(bad)} photo'): cut_faces(df, 32)
+    with limit('write', 120), pytest.raises(DataError, match=f'{len(bad)} photo.*data check'): write_faces(df, tmp_path/'faces', 32)
+    assert not (tmp_path/'faces'/'metadata.csv').exists()
     for name in bad: (folder/name).unlink()
-    assert crops(load_table(tmp_path/'set'), 32).shape == (len(PICTURES)-len(bad), 32, 32, 3)
+    assert cut_faces(load_table(tmp_path/'set'), 32).shape == (len(PICTURES)-len(bad), 32, 32, 3)
 
 
 # --- annotations ----------------------------------------------------------------------------------------------------
 
-SCENE, BOXES, WORN = draw_scene(3, seed=2, size=(320, 180))
-H, W = SCENE.shape[:2]
+H, W = 180, 320
+SCENE = np.full((H, W, 3), 190, np.uint8)
+BOXES = [(10+100*k, 40+10*k, 90+100*k, 120+10*k) for k in range(3)]
+WORN = list(LABELS)
+for (x0,y0,x1,y1),worn in zip(BOXES, WORN): SCENE[y0:y1, x0:x1] = np.asarray(sample_face(worn, 80))
 JPEG = encoded(Image.fromarray(SCENE), 'JPEG')
 BOXES = [[float(round(float(v), 2)) for v in b] for b in BOXES]
 WORN = [str(l) for l in WORN]
@@ -240,15 +252,15 @@ def test_folders(tmp_path, what):
 
 @pytest.mark.parametrize('box', ['1,1,9000,9', '5000,1,5009,9'])
 def test_box_that_cannot_be_meant(tmp_path, box):
-    "`crops` names the photo, and `check`, to which it sends its reader, counts it"
+    "`cut_faces` names the photo, and `check`, to which it sends its reader, counts it"
     (tmp_path/'street.jpg').write_bytes(JPEG)
     (tmp_path/'faces.csv').write_text(f'filename,xmin,ymin,xmax,ymax,class\nstreet.jpg,{box},with_mask\n')
-    with pytest.raises(DataError, match=r'street\.jpg: .*data check'): crops(load_table(tmp_path), 32)
+    with pytest.raises(DataError, match=r'street\.jpg: .*data check'): cut_faces(load_table(tmp_path), 32)
     assert len(check(tmp_path).damaged) == 1
 
 
 def test_strip_that_fits_into_no_square(tmp_path):
     (tmp_path/'with_mask').mkdir()
     Image.new('RGB', (9000, 20)).save(tmp_path/'with_mask'/'strip.png')
-    with pytest.raises(DataError, match=r'strip\.png: .*data check'): crops(load_table(tmp_path), 32)
+    with pytest.raises(DataError, match=r'strip\.png: .*data check'): cut_faces(load_table(tmp_path), 32)
     assert list(check(tmp_path).damaged.values()) == ['a strip: the square around it is far larger']

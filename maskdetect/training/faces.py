@@ -93,13 +93,18 @@ def _file_names(df, size, margin):
     source = df['source'].str.replace(r'[^\w.-]+', '_', regex=True)
     return split + '/' + df['label'] + '/' + source + '-' + digests + '.jpg'
 
-# %% ../../nbs/02c_faces.ipynb #5b8b67c2
+# %% ../../nbs/02c_faces.ipynb #144734e5
+def _is_ready(path, size):
+    "Whether a photo is an upright JPEG of that size"
+    try:
+        with Image.open(path) as im:
+            return (im.format, im.mode, im.size) == ('JPEG', 'RGB', size) and im.getexif().get(274, 1) == 1
+    except Exception: return False  # a damaged note
+
 def _save_face(face, path, box, out):
     "Write one face, completely or not at all"
-    with Image.open(path) as im: kind = im.format, im.mode, im.size, im.getexif().get(274, 1)
-    ready = box is None and kind == ('JPEG', 'RGB', face.shape[:2], 1)
     with atomic_path(out) as tmp:
-        if ready: shutil.copyfile(path, tmp)
+        if box is None and _is_ready(path, face.shape[:2]): shutil.copyfile(path, tmp)
         else: Image.fromarray(face).save(tmp, quality=95, subsampling=0)
 
 # %% ../../nbs/02c_faces.ipynb #7655670f

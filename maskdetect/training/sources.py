@@ -154,7 +154,7 @@ def load_table(*sources, # names in `SOURCES`, folders, or .csv files
         tables.append(reading_table(r))
     return join_tables(*tables)
 
-# %% ../../nbs/02a_sources.ipynb #2006f4ca
+# %% ../../nbs/02a_sources.ipynb #9056bf76
 def readings()->pd.DataFrame: # one row a face: source, file, face (its place in the photo), given, read, seen
     "The faces that were read again, without seeing their label; `read` is empty where one could not tell"
     return pd.read_csv(resources.files('maskdetect')/'readings.csv', keep_default_na=False)
@@ -171,15 +171,13 @@ def _reread(r):
         row['reread'] = read.get((file, place[file], row['label']), '')
         place[file] += 1
 
-def _is_held_out(path, share):
-    return int(hashlib.sha256(Path(path).name.encode()).hexdigest()[:8], 16) < share*2**32
-
 def reading_table(r:Reading)->pd.DataFrame:
     "The face table of a reading"
     _reread(r)
     df = join_tables(pd.DataFrame(r.rows))
-    if r.known and r.known.test: df.loc[[_is_held_out(p, r.known.test) for p in df['path']], 'split'] = 'test'
-    return df
+    if not (r.known and r.known.test): return df
+    place = df['path'].map(lambda p: int(hashlib.sha256(Path(p).name.encode()).hexdigest()[:8], 16)/2**32)
+    return df.assign(split=df['split'].mask(place < r.known.test, 'test'))
 
 # %% ../../nbs/02a_sources.ipynb #4e3eb99c
 MAX_FILES, MAX_BYTES, MAX_RATIO = 1_000_000, 100_000_000_000, 100  # of an archive; unpacked to packed size
