@@ -6,15 +6,16 @@
 __all__ = ['SLICES', 'Report', 'face_dl', 'face_probs', 'input_shape', 'evaluate', 'wilson', 'ece', 'scale_probs',
            'fit_temperature']
 
-# %% ../../nbs/05a_interpret.ipynb #80752408
+# %% ../../nbs/05a_interpret.ipynb #cd1e1383
 import math, warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import cv2, matplotlib.pyplot as plt, numpy as np, pandas as pd
 from fastai.callback.core import noop
 from fastcore.all import patch
 from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp, softmax
 from scipy.stats import binomtest
 from sklearn import metrics as skm
 from sklearn.calibration import CalibrationDisplay
@@ -23,7 +24,7 @@ from tqdm.auto import tqdm
 from ..core import DataError, ModelError, crop_face, read_image
 from .faces import cut_faces
 
-# %% ../../nbs/05a_interpret.ipynb #347e4641
+# %% ../../nbs/05a_interpret.ipynb #43ad55e3
 @dataclass(eq=False)
 class Report:
     "What a model answered on faces whose labels are known"
@@ -32,51 +33,45 @@ class Report:
     probs:np.ndarray # (faces, labels) probabilities
     table:pd.DataFrame|None=None # the face table, a row for each face
     name:str='model' # what to call the model in titles
-    meta:dict=field(default_factory=dict) # anything JSON can hold: size, sources, seconds
+    meta:dict=field(default_factory=dict) # anything JSON can hold
     unknown:tuple=() # labels that occur in `targets` but that the model does not know
 
     def __post_init__(self):
         self.labels = tuple(map(str, self.labels))
-        if len(set(self.labels)) < max(2, len(self.labels)):
-            raise DataError(f"a report needs at least two different labels, not {self.labels}")
+        if not 1 < len(set(self.labels)) == len(self.labels):
+            raise DataError(f"a report needs two or more different labels, not {self.labels}")
         self.probs = _check_probs(self.probs, len(self.labels))
-        self.targets, self.unknown = _check_targets(self.targets, self.labels, tuple(map(str, self.unknown)))
-        for what,n in (('targets', len(self.targets)), ('rows in the table', len(self if self.table is None else self.table))):
-            if n != len(self): raise DataError(f"{n} {what} for {len(self)} rows of probabilities; give one for each face")
+        self.targets,self.unknown = _check_targets(self.targets, self.labels, tuple(map(str, self.unknown)))
+        for what,o in (('targets', self.targets), ('rows in the table', self.table)):
+            if o is not None and len(o) != len(self):
+                raise DataError(f"{len(o)} {what} for {len(self)} rows of probabilities; give one for each face")
 
     def __len__(self): return len(self.probs)
-    def __repr__(self): return f"Report({self.name!r}, {len(self)} faces, accuracy {_pct(self.accuracy, len(self))})"
+    def __repr__(self): return f"Report({self.name!r}, {len(self)} faces, accuracy {self.accuracy:.1%})"
 
-# %% ../../nbs/05a_interpret.ipynb #903fbfe5
+# %% ../../nbs/05a_interpret.ipynb #c177a8b2
 def _check_probs(probs, k):
     probs = np.asarray(probs, np.float32)
-    if probs.ndim != 2 or probs.shape[1] != k:
-        raise DataError(f"probabilities must be faces x {k} labels, not {' x '.join(map(str, probs.shape))}")
+    if probs.ndim != 2 or probs.shape[1] != k: raise DataError(f"probabilities must be faces x {k} labels, not {probs.shape}")
     if not len(probs): raise DataError("no faces to report on; the table is empty")
-    if not np.isfinite(probs).all(): raise DataError("some probabilities are not numbers; the model or its input is broken")
-    if (probs < -1e-4).any() or (abs(probs.sum(1)-1) > 1e-2).any():
+    if not np.isfinite(probs).all(): raise DataError("some probabilities are not numbers; the model or its input is bad")
+    if probs.min() < -1e-4 or abs(probs.sum(1)-1).max() > 1e-2:
         raise DataError("the probabilities of a face must add up to 1; apply a softmax first")
     return probs
-
-def _pct(x, n=0):
-    "A rate as text, with as many digits as `n` faces can tell apart"
-    return '–' if x is None or not math.isfinite(x) else f'{100*x:.{1 if n < 2000 else 2}f} %'
 
 def _check_targets(targets, labels, unknown):
     "Numbers of the labels, and the labels that the model does not know"
     targets = np.asarray(targets)
-    if targets.dtype.kind == 'f': raise DataError("targets must be labels or whole numbers, not floats")
     if targets.dtype.kind not in 'iu':
         names = pd.Series(targets).astype(str)
-        unknown = tuple(dict.fromkeys((*unknown, *sorted(set(names)-set(labels)-set(unknown)))))
-        targets = names.map({o:i for i,o in enumerate((*labels, *unknown))}).to_numpy()
-    if both := set(labels) & set(unknown): raise DataError(f"{sorted(both)} cannot be known and unknown")
-    k = len(labels)+len(unknown)
-    if len(targets) and not (0 <= targets.min() and targets.max() < k):
-        raise DataError(f"targets must be from 0 to {k-1} for {(*labels, *unknown)}")
-    return targets.astype(np.int64).reshape(-1), unknown
+        unknown = (*unknown, *sorted({*names} - {*labels, *unknown}))
+        targets = names.map({o: i for i,o in enumerate((*labels, *unknown))}).to_numpy()
+    if both := {*labels} & {*unknown}: raise DataError(f"{sorted(both)} cannot be known and unknown")
+    if len(targets) and not 0 <= targets.min() <= targets.max() < len(labels)+len(unknown):
+        raise DataError(f"targets must be labels, or numbers of {(*labels, *unknown)}")
+    return targets.astype(int), unknown
 
-# %% ../../nbs/05a_interpret.ipynb #6ecd2277
+# %% ../../nbs/05a_interpret.ipynb #c9f23c76
 def face_dl(learn, # a fastai learner
             faces # RGB arrays, paths, anything that `core.read_image` opens
            ): # `DataLoader` without labels
@@ -84,24 +79,21 @@ def face_dl(learn, # a fastai learner
     files = [cv2.imencode('.bmp', read_image(o)[..., ::-1])[1].tobytes() for o in faces]
     return learn.dls.test_dl(files, bs=64, num_workers=0)
 
-def face_probs(learn, # a fastai learner
-               faces # as for `face_dl`
-              )->np.ndarray: # (faces, labels) float32
-    "Probabilities of the labels, in the order of the learner's vocab"
+def face_probs(learn, faces)->np.ndarray: # (faces, labels) float32, in the order of the learner's vocab
+    "Probabilities of the labels of some faces, see `face_dl`"
     with learn.no_bar(), learn.no_logging(): logits = learn.get_preds(dl=face_dl(learn, faces), act=noop)[0]
     return logits.float().softmax(1).numpy()
 
-# %% ../../nbs/05a_interpret.ipynb #4cad4e65
-def input_shape(learn # a fastai learner
-               )->tuple: # (channels, size): 3 or 1, and the side in pixels
-    "What the learner's network takes"
+# %% ../../nbs/05a_interpret.ipynb #e3462419
+def input_shape(learn)->tuple: # (channels, size): 3 or 1, and the side in pixels
+    "What the network of a learner takes"
     items = learn.dls.valid.items if len(learn.dls.valid_ds) else learn.dls.train.items
     item = items[0] if len(items) else np.zeros((224, 224, 3), np.uint8)
     channels,h,w = face_dl(learn, [item]).one_batch()[0].shape[1:]
-    if h != w: raise ModelError(f"the learner takes pictures of {w}x{h} pixels; a face is square: use Resize with one number")
+    if h != w: raise ModelError(f"the learner takes pictures of {w}x{h} pixels; faces are square: use Resize({h})")
     return int(channels), int(h)
 
-# %% ../../nbs/05a_interpret.ipynb #a9d7923c
+# %% ../../nbs/05a_interpret.ipynb #85d09f2a
 def evaluate(model, # a `MaskClassifier`, or a fastai learner
              table:pd.DataFrame, # face table
              margin:float|None=None, # around each box, see `crop_face`; None: what the model's file says, else 0
@@ -110,16 +102,14 @@ def evaluate(model, # a `MaskClassifier`, or a fastai learner
     "Ask a model about every face of a table"
     if table is None or not len(table): raise DataError("no faces to evaluate on; the table is empty")
     learner,info = hasattr(model, 'dls'), getattr(model, 'info', None)
-    if not learner and info is None:
-        raise ModelError("evaluate takes a MaskClassifier or a fastai learner; open a file with MaskClassifier.load(path)")
+    if not (learner or info): raise ModelError("evaluate takes a MaskClassifier or a fastai learner, not a file or network")
     labels,size = (model.dls.vocab, input_shape(model)[1]) if learner else (info.labels, info.size)
     if margin is None: margin = getattr(info, 'margin', 0.)
     table,ask = table.reset_index(drop=True), partial(face_probs, model) if learner else model.predict
     blocks = tqdm(range(0, len(table), 256), desc='asking', leave=False, delay=2, disable=None)
-    probs = [ask(cut_faces(table[i:i+256], size, margin)) for i in blocks]
-    sources = table['source'].value_counts().to_dict() if 'source' in table else {}
-    return Report(labels, table['label'], np.concatenate(probs), table, name,
-                  dict(size=size, margin=margin, sources={str(k): int(v) for k,v in sources.items()}))
+    probs = np.concatenate([ask(cut_faces(table[i:i+256], size, margin)) for i in blocks])
+    sources = table['source'].astype(str).value_counts().to_dict() if 'source' in table else {}
+    return Report(labels, table['label'], probs, table, name, dict(size=size, margin=margin, sources=sources))
 
 # %% ../../nbs/05a_interpret.ipynb #2bdbeb2d
 @patch(as_prop=True)
@@ -144,74 +134,69 @@ def confusion(self:Report,
 @patch(as_prop=True)
 def _counts(self:Report): return self.confusion().to_numpy()[:len(self.labels)]
 
-# %% ../../nbs/05a_interpret.ipynb #10335cbe
+# %% ../../nbs/05a_interpret.ipynb #42b0ed34
 @patch
-def plot_confusion(self:Report,
-                   ax=None # None: a new figure
-                  ): # the axes
+def plot_confusion(self:Report, ax=None):
     "Share of each row, by scikit-learn; rows below the line are labels that the model does not know"
     k,names = len(self.labels), np.array((*self.labels, *self.unknown))
-    ax = skm.ConfusionMatrixDisplay.from_predictions(names[self.targets], names[self._predicted], labels=names, cmap='Blues',
-        normalize='true', values_format='.1%', im_kw=dict(vmin=0, vmax=1), ax=ax, colorbar=False).ax_
+    plot = partial(skm.ConfusionMatrixDisplay.from_predictions, normalize='true', values_format='.1%', cmap='Blues')
+    ax = plot(names[self.targets], names[self._predicted], labels=names, colorbar=False, ax=ax).ax_
     ax.set(xlim=(-.5, k-.5), xlabel='predicted', ylabel='truth')
     if self.unknown: ax.axhline(k-.5, color=plt.rcParams['text.color'])
     return ax
 
-# %% ../../nbs/05a_interpret.ipynb #b8a33e05
-def _from_counts(C, what, i=None):
-    "A metric of confusion matrices (…, labels, labels); means leave out labels that do not occur"
+# %% ../../nbs/05a_interpret.ipynb #9183f976
+def _from_counts(C):
+    "Metrics of confusion matrices (…, labels, labels), by name; means leave out labels that do not occur"
     right,true,called = np.diagonal(C, axis1=-2, axis2=-1), C.sum(-1), C.sum(-2)
     with np.errstate(invalid='ignore', divide='ignore'), warnings.catch_warnings():
         warnings.simplefilter('ignore', RuntimeWarning)  # no known label at all: NaN
-        if what == 'accuracy': return right.sum(-1)/true.sum(-1)
-        v = dict(precision=right/called, recall=right/true, balanced_accuracy=right/true).get(what, 2*right/(true+called))
-        return v[..., i] if i is not None else np.nanmean(np.where(true > 0, v, np.nan), -1)
+        recall,f1 = right/true, 2*right/(true+called)
+        def mean(v): return np.nanmean(np.where(true > 0, v, np.nan), -1)
+        return dict(accuracy=right.sum(-1)/true.sum(-1), balanced_accuracy=mean(recall), macro_f1=mean(f1),
+                    precision=right/called, recall=recall, f1=f1)
 
-# %% ../../nbs/05a_interpret.ipynb #f2efa559
+# %% ../../nbs/05a_interpret.ipynb #ccea4de6
 @patch(as_prop=True)
 def accuracy(self:Report)->float:
     "Share of right answers among the faces whose label the model knows"
-    return float(_from_counts(self._counts, 'accuracy'))
+    return float(_from_counts(self._counts)['accuracy'])
 
 @patch(as_prop=True)
 def balanced_accuracy(self:Report)->float:
     "Mean recall of the labels that occur"
-    return float(_from_counts(self._counts, 'balanced_accuracy'))
+    return float(_from_counts(self._counts)['balanced_accuracy'])
 
-# %% ../../nbs/05a_interpret.ipynb #140f3ec0
 @patch
 def per_class(self:Report)->pd.DataFrame: # precision, recall, f1, support; a row for each label of the model
     "Precision, recall and F1 of each label; NaN where a label does not occur or was never given"
-    ok,k = self._known, range(len(self.labels))
-    if not ok.any(): return pd.DataFrame(dict(precision=math.nan, recall=math.nan, f1=math.nan, support=0), index=self.labels)
-    values = skm.precision_recall_fscore_support(self.targets[ok], self._predicted[ok], labels=k, zero_division=np.nan)
-    return pd.DataFrame(dict(zip(('precision', 'recall', 'f1', 'support'), values)), index=self.labels)
+    v = _from_counts(self._counts)
+    return pd.DataFrame({o: v[o] for o in ('precision', 'recall', 'f1')}, self.labels).assign(support=self._counts.sum(1))
 
-# %% ../../nbs/05a_interpret.ipynb #885ffb7f
+# %% ../../nbs/05a_interpret.ipynb #b0eca69d
 def wilson(right:int, # successes
-           n:int, # trials
-           level:float=.95 # how often such an interval shall hold the true rate
+           n:int # trials
           )->tuple: # (low, high); NaN for no trials
-    "Wilson's score interval of a rate"
-    if not n: return math.nan, math.nan
-    ci = binomtest(int(right), int(n)).proportion_ci(level, method='wilson')
-    return ci.low, ci.high
+    "Wilson's 95 % interval of a rate"
+    ci = binomtest(int(right), int(n)).proportion_ci(method='wilson') if n else None
+    return (ci.low, ci.high) if ci else (math.nan, math.nan)
 
-# %% ../../nbs/05a_interpret.ipynb #f836e223
+# %% ../../nbs/05a_interpret.ipynb #b65319a2
 def _auc(W, score, pos):
     "Area under the ROC curve for each row of weights; ties count half"
+    if not 0 < pos.sum() < len(pos): return np.full(len(W), math.nan)
     order = np.argsort(score, kind='stable')
     starts = np.flatnonzero(np.r_[True, np.diff(score[order]) > 0])
     p,q = (np.add.reduceat(W[:, order]*side[order], starts, axis=1, dtype=np.float64) for side in (pos, ~pos))
     return (p*(q.cumsum(1)-q/2)).sum(1)/(p.sum(1)*q.sum(1))
 
-# %% ../../nbs/05a_interpret.ipynb #b271811d
+# %% ../../nbs/05a_interpret.ipynb #5a70dab1
 def _gaps(W, probs, targets, bins):
     "Weighted calibration error for each row of weights"
     conf = probs.max(1)
-    gap = conf - (probs.argmax(1) == targets)
     which = np.eye(bins)[np.minimum((conf*bins).astype(int), bins-1)]
-    return abs(W @ (which*gap[:, None])).sum(1)/W.sum(1)
+    gaps = which*(conf - (probs.argmax(1) == targets))[:, None]
+    with np.errstate(invalid='ignore'): return abs(W @ gaps).sum(1)/W.sum(1)
 
 def ece(probs, # (faces, labels)
         targets, # (faces,) numbers of the true labels
@@ -220,65 +205,53 @@ def ece(probs, # (faces, labels)
     "Expected calibration error"
     return float(_gaps(np.ones((1, len(probs))), np.asarray(probs), np.asarray(targets), bins)[0])
 
-# %% ../../nbs/05a_interpret.ipynb #0f5b51b0
-_RATES = ('accuracy', 'precision', 'recall')
-_METRICS = (*_RATES, 'balanced_accuracy', 'macro_f1', 'f1', 'auc', 'ece')
-_OF_A_LABEL = ('precision', 'recall', 'f1', 'auc')
-
-@patch
-def _metric(self:Report, metric):
-    "(what, number of the label or None) of a metric's name"
-    what,_,label = metric.partition(':')
-    if what not in _METRICS: raise ValueError(f"unknown metric {metric!r}; choose from {', '.join(_METRICS)}")
-    if what in _OF_A_LABEL and label not in self.labels:
-        raise ValueError(f"write {what}:LABEL, with a LABEL of {', '.join(self.labels)}, not {metric!r}")
-    if label and what not in _OF_A_LABEL: raise ValueError(f"write {what}, not {metric!r}")
-    return what, self.labels.index(label) if label else None
+# %% ../../nbs/05a_interpret.ipynb #c7390165
+_RATES,_OF_A_LABEL = ('accuracy', 'precision', 'recall'), ('precision', 'recall', 'f1', 'auc')
 
 @patch
 def _values(self:Report, metric, W=None, prior=0.):
-    "Values of a metric of the known faces, one for each row of weights (draws, faces)"
-    (what,i),ok,k = self._metric(metric), self._known, len(self.labels)
-    probs,targets = self.probs[ok], self.targets[ok]
+    "Values of a metric of the known faces, one for each row of weights (samples, faces)"
+    names = ['accuracy', 'balanced_accuracy', 'macro_f1', 'ece', *(f'{m}:{o}' for m in _OF_A_LABEL for o in self.labels)]
+    if metric not in names: raise ValueError(f"unknown metric {metric!r}; choose from {', '.join(names)}")
+    ok,k,(what,_,label) = self._known, len(self.labels), metric.partition(':')
+    probs,targets,i = self.probs[ok], self.targets[ok], self.labels.index(label) if label else None
     if W is None: W = np.ones((1, len(targets)), np.float32)
-    if what == 'ece': return _gaps(W, probs, targets, 15) if len(targets) else np.full(len(W), math.nan)
-    if what == 'auc':
-        pos = targets == i
-        return _auc(W, probs[:, i], pos) if 0 < pos.sum() < len(pos) else np.full(len(W), math.nan)
+    if what == 'ece': return _gaps(W, probs, targets, 15)
+    if what == 'auc': return _auc(W, probs[:, i], targets == i)
     cell = np.eye(k*k, dtype=np.float32)[targets*k + self._predicted[ok]]
-    return _from_counts((W @ cell).reshape(-1, k, k) + prior, what, i)
+    v = _from_counts((W @ cell).reshape(-1, k, k) + prior)[what]
+    return v if i is None else v[:, i]
 
-# %% ../../nbs/05a_interpret.ipynb #e20c004a
+# %% ../../nbs/05a_interpret.ipynb #dbee11f5
 @patch
 def score(self:Report,
-          metric:str='accuracy' # accuracy, balanced_accuracy, macro_f1, ece; or precision, recall, f1, auc, each with `:LABEL`
+          metric:str='accuracy' # accuracy, balanced_accuracy, macro_f1, ece; precision, recall, f1, auc with `:LABEL`
          )->float: # NaN where it has no meaning
     "A measure of quality by its name"
     return float(self._values(metric)[0])
 
-# %% ../../nbs/05a_interpret.ipynb #a03d5e71
+# %% ../../nbs/05a_interpret.ipynb #3e8190a2
 @patch
 def interval(self:Report,
              metric:str='accuracy', # as for `score`
-             n:int=1000, # bootstrap samples; rates need none
-             level:float=.95 # how often such an interval shall hold the true value
+             n:int=1000 # bootstrap samples; rates need none
             )->tuple: # (low, high)
-    "Confidence interval: Wilson's for rates, the Bayesian bootstrap for all else"
-    (what,i),value,rng = self._metric(metric), self.score(metric), np.random.default_rng(0)
-    C = self._counts
+    "95 % confidence interval: Wilson's for rates, the Bayesian bootstrap for all else"
+    value,C,(what,_,label) = self.score(metric), self._counts, metric.partition(':')
     if not math.isfinite(value): return math.nan, math.nan
-    if what == 'accuracy': return wilson(C.trace(), C.sum(), level)
-    if what in _RATES: return wilson(C[i, i], C.sum(0 if what == 'precision' else 1)[i], level)
-    prior,faces = (C.sum(1, keepdims=True) > 0)/C.shape[1], int(self._known.sum())
+    if what == 'accuracy': return wilson(C.trace(), C.sum())
+    i = self.labels.index(label) if label else 0
+    if what in _RATES: return wilson(C[i, i], C.sum(0 if what == 'precision' else 1)[i])
+    rng,faces,prior = np.random.default_rng(0), int(C.sum()), (C.sum(1, keepdims=True) > 0)/np.full(C.shape, C.shape[1])
     def sample(m): return self._values(metric, rng.standard_exponential((m, faces), dtype=np.float32),
-                                       rng.standard_gamma(np.broadcast_to(prior, (m, *C.shape))))
+                                       rng.standard_gamma(np.tile(prior, (m, 1, 1))))
     step = max(1, 4_000_000//faces)  # bootstrap samples that fit in memory
     v = np.concatenate([sample(min(step, n-i)) for i in range(0, n, step)])
     if what == 'ece': v += value - v.mean()  # uneven weights look like miscalibration themselves
-    lo,hi = np.quantile(v, ((1-level)/2, (1+level)/2))
-    return float(max(0, min(lo, value))), float(min(1, max(hi, value)))
+    low,high = np.quantile(v, (.025, .975))
+    return float(max(0, min(low, value))), float(min(1, max(high, value)))
 
-# %% ../../nbs/05a_interpret.ipynb #785c3d73
+# %% ../../nbs/05a_interpret.ipynb #9100d96d
 @patch
 def _one_vs_rest(self:Report):
     "(label, truth, score) of each label that has faces on both sides"
@@ -286,97 +259,86 @@ def _one_vs_rest(self:Report):
     found = [(o, truth == i, probs[:, i]) for i,o in enumerate(self.labels)]
     return [(o, t, s) for o,t,s in found if 0 < t.sum() < len(t)]
 
-def _curves(self, display, curves, ax):
+def _axes(ax): return ax or plt.subplots(figsize=(5, 4.4), layout='constrained')[1]
+
+def _curves(display, curves, ax, **labels):
     "One of scikit-learn's curves for each label"
-    ax = ax or plt.subplots(figsize=(5, 4.4), layout='constrained')[1]
     for name,truth,score in curves: display.from_predictions(truth, score, name=name, ax=ax)
     if not curves: ax.text(.5, .5, 'only one label in these faces:\nno curve to draw', ha='center', va='center')
-    ax.grid(alpha=.25)
+    ax.set(**labels)
     return ax
 
 @patch
-def plot_roc(self:Report,
-             ax=None # None: a new figure
-            ): # the axes
+def plot_roc(self:Report, ax=None):
     "ROC curve of each label against the rest (one curve for two labels), by scikit-learn"
-    curves = self._one_vs_rest()
-    ax = _curves(self, skm.RocCurveDisplay, curves[:1] if len(self.labels) == 2 else curves, ax)
+    curves,ax = self._one_vs_rest(), _axes(ax)
     ax.plot([0, 1], [0, 1], color='grey', ls=':')
-    return ax.set(xlabel='false alarms (of faces without the label)', ylabel='found (recall)') and ax
+    return _curves(skm.RocCurveDisplay, curves[:1] if len(self.labels) == 2 else curves, ax,
+                   xlabel='false alarms (of faces without the label)', ylabel='found (recall)')
 
-# %% ../../nbs/05a_interpret.ipynb #da5f0da4
+# %% ../../nbs/05a_interpret.ipynb #6b56b683
 @patch
-def plot_pr(self:Report,
-            ax=None # None: a new figure
-           ): # the axes
+def plot_pr(self:Report, ax=None):
     "Precision-recall curve of each label against the rest, by scikit-learn"
-    ax = _curves(self, skm.PrecisionRecallDisplay, self._one_vs_rest(), ax)
-    return ax.set(xlabel='found (recall)', ylabel='right among those called so (precision)') and ax
+    return _curves(skm.PrecisionRecallDisplay, self._one_vs_rest(), _axes(ax),
+                   xlabel='found (recall)', ylabel='right among those called so (precision)')
 
-# %% ../../nbs/05a_interpret.ipynb #9de7047c
+# %% ../../nbs/05a_interpret.ipynb #0c82ead3
 def scale_probs(probs, # (faces, labels)
                 temperature:float # above 1: less sure
                )->np.ndarray: # float32
     "Probabilities at another temperature"
-    z = np.log(np.maximum(np.asarray(probs, np.float64), np.finfo(np.float32).tiny))/temperature
-    p = np.exp(z - z.max(1, keepdims=True))
-    return (p/p.sum(1, keepdims=True)).astype(np.float32)
+    z = np.log(np.maximum(np.asarray(probs, np.float64), np.finfo(np.float32).tiny))
+    return softmax(z/temperature, 1).astype(np.float32)
 
-# %% ../../nbs/05a_interpret.ipynb #416117a4
+# %% ../../nbs/05a_interpret.ipynb #f70350a7
 def fit_temperature(probs, # (faces, labels), of faces not trained on
                     targets # (faces,) numbers of the true labels; unknown ones are left out
                    )->float: # divide the logits by it
     "The temperature that calibrates these probabilities"
-    targets,probs = np.asarray(targets), _check_probs(probs, np.shape(probs)[1])
-    known = targets < probs.shape[1]
-    probs,targets = probs[known].astype(np.float64), targets[known]
+    probs,targets = _check_probs(probs, np.shape(probs)[1]).astype(np.float64), np.asarray(targets)
+    probs,targets = probs[known := targets < probs.shape[1]], targets[known]
     n,k = probs.shape
     if not n: raise DataError("no faces with a label that the model knows; a temperature needs some")
-    soft = np.full((n, k), 1/(n+k))
-    soft[range(n), targets] = (n+1)/(n+k)
+    soft = (np.eye(k)[targets]*n + 1)/(n+k)
     z = np.log(np.maximum(probs, np.finfo(np.float32).tiny))
-    def loss(log_t):
-        s = z/math.exp(log_t)
-        return (np.log(np.exp(s).sum(1)) - (soft*s).sum(1)).mean()
+    def loss(log_t): return (logsumexp(z/math.exp(log_t), 1) - (soft*z).sum(1)/math.exp(log_t)).mean()
     return float(math.exp(minimize_scalar(loss, bounds=(math.log(.05), math.log(20)), method='bounded').x))
 
-# %% ../../nbs/05a_interpret.ipynb #335bc37a
+# %% ../../nbs/05a_interpret.ipynb #dfe258cc
 @patch
 def calibrated(self:Report,
                temperature:float|None=None # None: cross-fitted in five folds, seeded
               )->'Report': # with `meta['calibration']` saying how
     "The same report at another temperature"
-    ok,probs = self._known, self.probs.copy()
-    folds = np.zeros(len(self), int) if temperature else np.random.default_rng(0).permutation(len(self)) % 5
-    ts = []
+    probs,folds,ts = self.probs.copy(), np.random.default_rng(0).permutation(len(self)) % (1 if temperature else 5), []
     for f in np.unique(folds):
-        fit = ok & (folds != f)
+        fit = self._known & (folds != f)
         if not (temperature or fit.any()): continue
         ts.append(temperature or fit_temperature(self.probs[fit], self.targets[fit]))
-        probs[folds == f] = scale_probs(self.probs[folds == f], ts[-1])
-    how = dict(calibration='given' if temperature else 'cross-fitted', temperature=float(np.mean(ts)) if ts else 1.)
-    return Report(self.labels, self.targets, probs, self.table, self.name, {**self.meta, **how}, self.unknown)
+        probs[folds == f] = scale_probs(probs[folds == f], ts[-1])
+    how = dict(calibration='given' if temperature else 'cross-fitted', temperature=float(np.mean(ts or [1.])))
+    return replace(self, probs=probs, meta={**self.meta, **how})
 
-# %% ../../nbs/05a_interpret.ipynb #2e9e12de
+# %% ../../nbs/05a_interpret.ipynb #6a2f7646
 @patch
-def plot_reliability(self:Report,
-                     ax=None, # None: a new figure
+def plot_reliability(self:Report, ax=None,
                      after=None, # a calibrated report, or a temperature, to draw beside it
                      bins:int=10):
-    "How often the model is right, for how sure it is"
-    ax = ax or plt.subplots(figsize=(5, 4.4), layout='constrained')[1]
-    if after is not None and not isinstance(after, Report): after = self.calibrated(after)
+    "How often the model is right, for how sure it is; with Wilson intervals"
+    ax,after = _axes(ax), after if after is None or isinstance(after, Report) else self.calibrated(after)
     for r in (self, after):
         if r is None or not r._known.any(): continue
         conf,right = r.probs[r._known].max(1).clip(0, 1), r._right[r._known]
-        name = f"{'as given' if r is self else 'T = %.2f' % r.meta['temperature']}: ECE {_pct(r.score('ece'))}"
+        name = f"{'as given' if r is self else 'T = %.2f' % r.meta['temperature']}: ECE {r.score('ece'):.1%}"
         d = CalibrationDisplay.from_predictions(right, conf, n_bins=bins, pos_label=True, name=name, ax=ax)
         n = np.histogram(conf, np.linspace(0, 1, bins+1))[0]
         ci = np.array([wilson(round(p*m), m) for p,m in zip(d.prob_true, n[n > 0])]).T
         ax.errorbar(d.prob_pred, d.prob_true, abs(ci - d.prob_true), fmt='none', capsize=2, color=d.line_.get_color())
-    return ax.set(xlim=(1/len(self.labels)-.02, 1.02), xlabel='confidence', ylabel='right answers') and ax
+    ax.set(xlim=(1/len(self.labels)-.02, 1.02), xlabel='confidence', ylabel='right answers')
+    return ax
 
-# %% ../../nbs/05a_interpret.ipynb #ef20b45a
+# %% ../../nbs/05a_interpret.ipynb #6c591aaf
 @patch
 def losses(self:Report)->np.ndarray: # NaN for labels that the model does not know
     "Cross-entropy of each face"
@@ -392,9 +354,8 @@ def top_losses(self:Report,
     rows = np.argsort(-losses, kind='stable')[:min(k, self._known.sum())]  # NaN sorts last
     res = pd.DataFrame(dict(row=rows, label=names[self.targets[rows]], predicted=names[self._predicted[rows]],
                             prob=np.exp(-losses[rows]), loss=losses[rows]))
-    if self.table is None: return res
-    rest = self.table.iloc[rows].reset_index(drop=True)
-    return pd.concat([res, rest.drop(columns=res.columns, errors='ignore')], axis=1)
+    rest = pd.DataFrame(self.table).drop(columns=res.columns, errors='ignore') if self.table is not None else res[[]]
+    return res.join(rest.reset_index(drop=True), on='row')
 
 # %% ../../nbs/05a_interpret.ipynb #b6ea9647
 @patch
@@ -408,14 +369,10 @@ def face(self:Report,
     box = None if pd.isna(r.get('x0')) else (r.x0, r.y0, r.x1, r.y1)
     return crop_face(read_image(r.path), box, size, self.meta.get('margin', 0.))
 
-# %% ../../nbs/05a_interpret.ipynb #5cd67728
+# %% ../../nbs/05a_interpret.ipynb #82cda88b
 def _slice_key(col):
-    "A column as text; many-valued numbers in quarters, in their order"
-    if pd.api.types.is_numeric_dtype(col) and col.nunique() > 12:
-        cut = pd.qcut(col, 4, duplicates='drop')
-        names = [f'over {i.left:.10g} to {i.right:.10g}' for i in cut.cat.categories]
-        names[0] = f'{col.min():.10g} to {cut.cat.categories[0].right:.10g}'
-        return cut.cat.rename_categories(names).cat.add_categories('(none)').fillna('(none)')
+    "A column to group by; many-valued numbers in quarters"
+    if pd.api.types.is_numeric_dtype(col) and col.nunique() > 12: return pd.qcut(col, 4, duplicates='drop')
     return col.astype(object).where(col.notna() & (col.astype(str) != ''), '(none)')
 
 @patch
@@ -427,46 +384,37 @@ def slices(self:Report,
     if table is None: raise DataError("the report has no table to slice by; pass the face table")
     if missing := [c for c in by if c not in table]:
         raise DataError(f"the table has no column {missing[0]!r}; it has {', '.join(map(str, table))}")
-    ok = self._known
-    keys = [_slice_key(table[c].reset_index(drop=True)[ok]) for c in by]
-    g = pd.Series(self._right[ok], np.flatnonzero(ok)).groupby(keys if len(by) > 1 else keys[0], observed=True)
+    keys = [_slice_key(table[c].reset_index(drop=True)[self._known]) for c in by]
+    g = pd.Series(self._right)[self._known].groupby(keys if len(by) > 1 else keys[0], observed=True, dropna=False)
     n,right = g.size(), g.sum()
     low,high = np.array([wilson(s, m) for s,m in zip(right, n)]).reshape(-1, 2).T
-    res = pd.DataFrame(dict(faces=n, errors=n-right, accuracy=right/n, low=low, high=high))
-    return res.rename_axis(by)
+    return pd.DataFrame(dict(faces=n, errors=n-right, accuracy=right/n, low=low, high=high)).rename_axis(by)
 
-# %% ../../nbs/05a_interpret.ipynb #8c295a6a
+# %% ../../nbs/05a_interpret.ipynb #69f3eb7e
 @patch
 def __str__(self:Report):
-    n,known,(lo,hi) = len(self), int(self._known.sum()), self.interval()
-    head = (f"{self.name}: {self._right.sum()} of {known} faces right, accuracy {_pct(self.accuracy, n)} "
-            f"(95 % interval {_pct(lo, n)} to {_pct(hi, n)})")
-    if known < n: head += f"\n{n-known} faces have a label that the model does not know; see where they went below"
+    n,(lo,hi) = int(self._known.sum()), self.interval()
+    head = f"{self.name}: {self._right.sum()} of {n} faces right, accuracy {self.accuracy:.2%} (95 % interval {lo:.2%} to {hi:.2%})"
+    if n < len(self): head += f"\n{len(self)-n} faces have a label that the model does not know; see where they went below"
     return '\n\n'.join([head, self.confusion().to_string(), self.per_class().to_string(float_format='{:.4f}'.format)])
 
-# %% ../../nbs/05a_interpret.ipynb #a688dfef
-SLICES = dict(source='Source', split='Split', mask_type='Kind of mask', age='Age', skin_tone='Skin tone') # column -> title
+# %% ../../nbs/05a_interpret.ipynb #fbd2f890
+SLICES = dict(source='Source', split='Split', mask_type='Kind of mask', age='Age', skin_tone='Skin tone') # titles
 
 def _plain(x):
     "Something that JSON can hold; what is not a number becomes None"
     if isinstance(x, dict): return {str(k): _plain(v) for k,v in x.items()}
-    if isinstance(x, (list, tuple, set, np.ndarray)): return [_plain(v) for v in x]
+    if isinstance(x, (list, tuple, np.ndarray)): return [_plain(v) for v in x]
     if isinstance(x, np.generic): x = x.item()
     if isinstance(x, float): return round(x, 6) if math.isfinite(x) else None
     return x if isinstance(x, (str, int, bool, type(None))) else str(x)
 
 @patch
-def _slice_rows(self:Report):
-    "Rows of the slices by each column that has more than one group"
-    cols = [] if self.table is None or not self._known.any() else [c for c in SLICES if c in self.table]
-    found = {c: self.slices(c) for c in cols}
-    return {c: [dict(group=str(i), **r) for i,r in s.to_dict('index').items()] for c,s in found.items() if 1 < len(s) <= 40}
-
-@patch
 def to_dict(self:Report)->dict: # JSON can hold it
     "All figures with their intervals"
     def both(m): return dict(zip(('value', 'low', 'high'), (self.score(m), *self.interval(m))))
-    C,ok = self.confusion(), self._known
+    C,ok,table = self.confusion(), self._known, [] if self.table is None or not self._known.any() else self.table
+    parts = {c: s for c in SLICES if c in table and 1 < len(s := self.slices(c)) <= 40}
     return _plain(dict(
         name=self.name, labels=self.labels, unknown=self.unknown, meta=self.meta,
         faces=len(self), faces_known=ok.sum(), errors=(~self._right)[ok].sum(),
@@ -474,4 +422,4 @@ def to_dict(self:Report)->dict: # JSON can hold it
         log_loss=self.losses()[ok].mean() if ok.any() else None,
         temperature_suggested=fit_temperature(self.probs, self.targets) if ok.any() else None,
         per_class={o: dict(support=C.loc[o].sum(), **{m: both(f'{m}:{o}') for m in _OF_A_LABEL}) for o in self.labels},
-        confusion={t: dict(r) for t,r in C.iterrows()}, slices=self._slice_rows()))
+        confusion=C.to_dict('index'), slices={c: [dict(group=str(i), **r) for i,r in s.to_dict('index').items()] for c,s in parts.items()}))
