@@ -37,9 +37,9 @@ def _one_line(e):
     if e['type'] == 'extra_forbidden': return f"there is no field {field!r}; fields are: {fields}"
     return f"{field} cannot be {str(e['input'])[:80]!r}; {e['msg'][0].lower()}{e['msg'][1:]}"
 
-# %% ../../nbs/04a_recipe.ipynb #5c1217a8
+# %% ../../nbs/04a_recipe.ipynb #99260592
 _Label, _Share = Literal[LABELS], Annotated[float, Field(gt=0, le=1)]
-_listed = BeforeValidator(lambda v: v.replace(' ', '').split(',') if isinstance(v, str) else v)  # from a command line
+_listed = BeforeValidator(lambda v: str(v).replace(' ', '').split(',') if isinstance(v, (str, int)) else v)  # `a,b`
 
 class _Data(_Checked):
     "Which faces, and how the network sees them"
