@@ -50,6 +50,7 @@ def _sample_faces(n, size):
     paths = sorted((SAMPLE/'faces'/'test'/'without_mask').glob('*.jpg'))
     return [crop_face(read_image(p), size=size) for p in islice(cycle(paths), n)]
 
+# %% ../nbs/13_bench.ipynb #5f9509fb
 def sample_frame(width:int, height:int, # in pixels
                  n:int # how many faces
                 )->np.ndarray: # height x width x 3, uint8, RGB
@@ -85,7 +86,7 @@ else: model.predict([sample_frame(112, 112, 1)])
 step('first picture')
 """
 
-# %% ../nbs/13_bench.ipynb #2db6fa0a
+# %% ../nbs/13_bench.ipynb #cbf8df94
 def _start(model, engine, detector):
     "One start in a new process: a dictionary for each step"
     job = json.dumps([time.time(), str(model), engine, detector and str(detector)])
@@ -93,6 +94,7 @@ def _start(model, engine, detector):
     if done.returncode: raise MaskdetectError(f"the start could not be measured: {' '.join(done.stderr.split()[-40:])}")
     return [json.loads(o) for o in done.stdout.splitlines()]
 
+# %% ../nbs/13_bench.ipynb #99e592d9
 def _starts(*args, runs=3, bar):
     "The quickest of some starts"
     tries = []
@@ -100,6 +102,17 @@ def _starts(*args, runs=3, bar):
         tries.append(_start(*args))
         bar.update()
     return min(tries, key=lambda o: o[-1]['cpu_s'])
+
+# %% ../nbs/13_bench.ipynb #0f7c53b4
+def _labels(model): return lambda faces: [model.labels[i] for i in model.predict(faces).argmax(1)]
+
+def _by_fastai(pkl):
+    "What `learn.predict` says, one face at a time"
+    learn = open_learner(pkl)
+    labels = dict(zip(learn.order, learn.info.labels))
+    def ask(faces):
+        with learn.no_bar(), learn.no_logging(): return [labels[int(learn.predict(o)[1])] for o in faces]
+    return ask
 
 # %% ../nbs/13_bench.ipynb #76ef1f20
 def time_faces(contestants:dict, # name -> (function: faces -> labels, sizes of batches)
@@ -144,15 +157,18 @@ class BenchReport:
         "Plain numbers and strings, ready for JSON"
         return asdict(self)
 
-    def to_rows(self)->list: # dictionaries with the same keys, `part` first
-        "One flat table"
-        rows = [dict(part=k, **r) for k in ('start', 'faces', 'frames') for r in getattr(self, k)]
-        keys = dict.fromkeys(k for r in rows for k in r)
-        return [{k: r.get(k, '') for k in keys} for r in rows]
+# %% ../nbs/13_bench.ipynb #03085819
+@patch
+def to_rows(self:BenchReport)->list: # dictionaries with the same keys, `part` first
+    "One flat table"
+    rows = [dict(part=k, **r) for k in ('start', 'faces', 'frames') for r in getattr(self, k)]
+    keys = dict.fromkeys(k for r in rows for k in r)
+    return [{k: r.get(k, '') for k in keys} for r in rows]
 
-    def to_csv(self, path):
-        "Write the flat table"
-        save_results(path, self.to_rows(), model=self.model)
+@patch
+def to_csv(self:BenchReport, path):
+    "Write the flat table"
+    save_results(path, self.to_rows(), model=self.model)
 
 # %% ../nbs/13_bench.ipynb #83d26ef5
 def _cell(v): return f'{v:,.2f}' if isinstance(v, float) else '' if v is None else str(v)
@@ -165,7 +181,7 @@ def _lines(title, head, rows):
     def line(c): return '  ' + c[0].ljust(widths[0]) + ''.join('  ' + o.rjust(w) for o,w in zip(c[1:], widths[1:]))
     return ['', title, *(line(c).rstrip() for c in cells)]
 
-# %% ../nbs/13_bench.ipynb #cd6508db
+# %% ../nbs/13_bench.ipynb #2e754581
 @patch
 def __repr__(self:BenchReport):
     first = self.faces[0]['engine']
@@ -174,22 +190,14 @@ def __repr__(self:BenchReport):
     return '\n'.join([
         self.machine, self.model,
         *_lines("Start, in a new process (each line includes those above)", ['', 'CPU s', 'wall s', 'peak MB'], start),
-        *_lines("A face, from crop to label", ['', 'batch', 'ms', f'times as fast as {first}, one by one', 'same labels'],
+        *_lines("A face, from crop to label",
+                ['', 'batch', 'ms', f'times as fast as {first}, one by one', 'same labels'],
                 [list(r.values()) for r in self.faces]),
-        *_lines("A frame, from picture to verdicts", ['', 'faces', 'found', 'ms', 'speed, of the same without a face'], frames),
+        *_lines("A frame, from picture to verdicts",
+                ['', 'faces', 'found', 'ms', 'speed, of the same without a face'], frames),
         *([''] + self.notes if self.notes else [])])
 
 # %% ../nbs/13_bench.ipynb #aefe7c89
-def _labels(model): return lambda faces: [model.labels[i] for i in model.predict(faces).argmax(1)]
-
-def _by_fastai(pkl):
-    "What `learn.predict` says, one face at a time"
-    learn = open_learner(pkl)
-    labels = dict(zip(learn.order, learn.info.labels))
-    def ask(faces):
-        with learn.no_bar(), learn.no_logging(): return [labels[int(learn.predict(o)[1])] for o in faces]
-    return ask
-
 def _contestants(model, engine, pkl, batches):
     "Who is here: `learn.predict` first, then the engines; and who is not, and why"
     out = {'learn.predict': (_by_fastai(pkl), (1,))} if pkl else {}
@@ -199,7 +207,7 @@ def _contestants(model, engine, pkl, batches):
         try: m = MaskClassifier.load(model.path, engine=name)
         except MaskdetectError as e: notes.append(f"Without {name}: {e}")
         else: out[f'{name} on {m.device}'] = _labels(m),batches
-    if not pkl: notes.append("With the .pkl of this model (--pkl; loading it runs its code), learn.predict is compared too.")
+    if not pkl: notes.append("With --pkl FILE, the same model as .pkl (its code is run), learn.predict is compared too.")
     return out,notes
 
 # %% ../nbs/13_bench.ipynb #c7baa3da

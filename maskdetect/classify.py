@@ -98,8 +98,8 @@ def _read_note(text):
     if not isinstance(d, dict): raise ModelError("model description is not an object; export the model again")
     newer = d.get('format', 0)
     if not isinstance(newer, int) or newer > FORMAT:
-        raise ModelError(f"model written by maskdetect {d.get('version') or '?'} in format {newer}, this one reads up to "
-                         f"{FORMAT}; run: pip install -U maskdetect")
+        raise ModelError(f"model written by maskdetect {d.get('version') or '?'} in format {newer}, "
+                         f"this one reads up to {FORMAT}; run: pip install -U maskdetect")
     if missing := [k for k in _REQUIRED if k not in d]:
         raise ModelError(f"model description lacks {', '.join(missing)}; export the model again")
     return d
@@ -127,6 +127,7 @@ def _varint(b, i):
         if b[i-1] < 128: return n,i
     raise ValueError("not protobuf")
 
+# %% ../nbs/10_classify.ipynb #1102f04e
 def _fields(b):
     "Number, start and value of every field of a protobuf message, top level only"
     i = 0
@@ -146,6 +147,7 @@ def seal(body, note)->bytes: # 64 hexadecimal digits
     h.update(note)
     return h.hexdigest().encode()
 
+# %% ../nbs/10_classify.ipynb #82f22581
 def _open_onnx(path):
     "Bytes, metadata, and length of the part before the metadata"
     data = Path(path).read_bytes()
@@ -171,6 +173,7 @@ def _pkl_note(path, check=False):
         if check and (bad := z.testzip()): raise ValueError(f"{bad} has a wrong checksum")
         return z.read(found[0]) if found else None
 
+# %% ../nbs/10_classify.ipynb #c78408df
 def _kind(path):
     "'.onnx' or '.pkl', for a file that exists"
     path = Path(path)
@@ -225,6 +228,7 @@ def _import_onnxruntime():
     import onnxruntime
     return onnxruntime
 
+# %% ../nbs/10_classify.ipynb #b63b1edf
 def _onnxruntime(data, threads, device='CPU'):
     "Logits by ONNX Runtime, and where it computes them"
     ort = _import_onnxruntime()
@@ -236,7 +240,7 @@ def _onnxruntime(data, threads, device='CPU'):
     if session.get_providers()[0] != f'{device}ExecutionProvider': raise ValueError(f"{device} cannot be used here")
     return lambda x: session.run(['logits'], {'crops': x})[0],device
 
-# %% ../nbs/10_classify.ipynb #c8ff93a9
+# %% ../nbs/10_classify.ipynb #5ff4b7bc
 def _import_openvino():
     "OpenVINO without its converter, whose import is slow and calls home"
     part = 'openvino.tools.ovc'
@@ -245,6 +249,7 @@ def _import_openvino():
     finally:
         if sys.modules.get(part, part) is None: del sys.modules[part]
 
+# %% ../nbs/10_classify.ipynb #75daf20f
 def _openvino(data, threads, precision='f32'):
     "Logits by OpenVINO, and where and in what precision it computes them"
     core = _import_openvino().Core()
@@ -269,6 +274,7 @@ def _differ(got, want, temperature, tolerance=TOLERANCE):
     if not worst <= tolerance: return f"gives probabilities that differ by {worst:.2g}"  # NaN ends up here too
     if not np.abs(got - want).max() <= tolerance/2*np.ptp(want) + 1e-3: return "gives other logits"
 
+# %% ../nbs/10_classify.ipynb #27d676aa
 def _prove(logits, reference, info, tolerance=TOLERANCE):
     "`ModelError` unless an engine answers as the reference does, in batches of 3, 1 and 2"
     x = prepare([min((SAMPLE/'faces'/'test'/l).glob('*.jpg')) for l in LABELS], info)
@@ -292,7 +298,7 @@ def _candidates(engine, data):
     if eight_bits: return []
     return card + [openvino]*bool(util.find_spec('openvino') and platform.machine().lower() in ('x86_64', 'amd64'))
 
-# %% ../nbs/10_classify.ipynb #5a0bfcae
+# %% ../nbs/10_classify.ipynb #a3f677d8
 def _choose(data, info, engine, threads):
     "Logits, name and device of the first engine that passes the check"
     logits,device = _onnxruntime(data, threads)
@@ -308,6 +314,7 @@ def _choose(data, info, engine, threads):
             warnings.warn(f"{why}; going on with ONNX Runtime", stacklevel=4)  # points at who called `load`
     return logits,'onnxruntime',device
 
+# %% ../nbs/10_classify.ipynb #86f21c06
 def _load_onnx(path, threads, engine):
     if engine not in ('auto', *ENGINES): raise ModelError(f"an .onnx runs in {' or '.join(ENGINES)}, not in {engine!r}")
     data,meta,body = _open_onnx(path)
@@ -316,9 +323,10 @@ def _load_onnx(path, threads, engine):
         raise ValueError("its checksum is wrong")
     return info,*_choose(data, info, engine, threads)
 
-# %% ../nbs/10_classify.ipynb #be3de77e
+# %% ../nbs/10_classify.ipynb #7d145c42
 def _plain(name): return re.sub('[^a-z]', '', str(name).lower())
 
+# %% ../nbs/10_classify.ipynb #b34793a0
 def _plain_info(learn):
     "The `ModelInfo` of a fastai learner without a note, and which of its outputs is which label"
     names = [_plain(o) for o in learn.dls.vocab]
@@ -436,7 +444,3 @@ def classify(self:MaskClassifier,
     "The verdict on each face"
     many = isinstance(src, (list, tuple)) or getattr(src, 'ndim', 3) == 4
     return [(self.info.verdict(p), dict(zip(self.labels, p.tolist()))) for p in self.predict(src if many else [src])]
-
-# %% ../nbs/10_classify.ipynb #81590f5b
-installed_versions = versions
-def _as_path(s): return Path(s)

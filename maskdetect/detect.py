@@ -98,6 +98,7 @@ def quiet_opencv():
     finally:
         if log: log.setLogLevel(level)
 
+# %% ../nbs/11_detect.ipynb #e2eb9936
 def _open_yunet(data, size, min_score):
     with quiet_opencv():
         return cv2.FaceDetectorYN.create('onnx', np.frombuffer(data, np.uint8), np.zeros(0, np.uint8), size, min_score,
@@ -109,8 +110,9 @@ def _spans(n, tile, overlap):
     if n <= tile: return [0]
     return np.linspace(0, n-tile, -(-(n-overlap)//(tile-overlap))).round().astype(int).tolist()
 
+# %% ../nbs/11_detect.ipynb #aa0a21b7
 def _uncut(rows, x, y, part, whole):
-    "Which boxes no inner edge of a tile cuts; `part` and `whole` are the shapes of the tile at (x, y) and of the picture"
+    "Which boxes no inner edge of the tile at (x, y) cuts; `part` and `whole` are the shapes of tile and picture"
     (h,w),(H,W) = part[:2],whole[:2]
     x0,y0 = rows[:, 0],rows[:, 1]
     x1,y1 = x0+rows[:, 2],y0+rows[:, 3]
@@ -124,6 +126,7 @@ def _resized(image, side):
     if size == (w, h): return image
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if side < max(h, w) else cv2.INTER_LINEAR)
 
+# %% ../nbs/11_detect.ipynb #fc338ebd
 def _moved(rows, x, y, sx, sy):
     "YuNet's rows (x, y, width, height, five landmarks, score), shifted and then scaled"
     rows = rows.copy()
@@ -172,7 +175,7 @@ def _read_yunet(path):
         raise ModelError(f"{path}: {e.strerror}; it should be {DETECTOR_FILE} from {DETECTOR_URL}") from None
     except cv2.error: raise ModelError(f"{path} is no YuNet face detector, or damaged; get {DETECTOR_URL}") from None
 
-# %% ../nbs/11_detect.ipynb #2fd8214b
+# %% ../nbs/11_detect.ipynb #33a07c47
 @patch
 def _look(self:FaceDetector, image):
     "YuNet's rows for a picture in the size that it has"
@@ -180,6 +183,7 @@ def _look(self:FaceDetector, image):
     with self._lock: rows = self._net(w, h).detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
     return np.zeros((0, 15), np.float32) if rows is None else rows[np.isfinite(rows).all(1)]
 
+# %% ../nbs/11_detect.ipynb #69a01891
 @patch
 def _search(self:FaceDetector, image, side, tile):
     "The same for a picture scaled to `side`, in pieces of at most `tile` pixels, in pixels of the picture"
@@ -238,12 +242,19 @@ _BIG = 1 << 28  # bytes; no picture that `read_image` would take is larger
 def _is_url(src): return isinstance(src, str) and src.lower().startswith(('http://', 'https://'))
 def _one_line(e): return str(e).replace('\r', '\\r').replace('\n', '\\n').encode('utf-8', 'backslashreplace').decode()
 
+# %% ../nbs/11_detect.ipynb #fb09fe79
 def _check_file(path):
     "Reject pipes, videos and huge files"
     if path.suffix.lower() in _FILMS: raise ImageError(f"{path}: this is a video; use: maskdetect video")
     if not path.exists(): return  # `read_image` says what is wrong
     if not (path.is_file() or path.is_dir()): raise ImageError(f"{path}: not a file")
-    if path.stat().st_size > _BIG: raise ImageError(f"{path}: more than {_BIG >> 20} MB is no picture that can be used here")
+    if path.stat().st_size > _BIG: raise ImageError(f"{path}: more than {_BIG >> 20} MB, too large for a picture")
+
+# %% ../nbs/11_detect.ipynb #20e6f457
+def _read_url(url):
+    data = _get(url, _BIG)
+    try: return read_image(data)
+    except ImageError as e: raise ImageError(f"{url}: {str(e).split(': ', 1)[-1]}") from None
 
 # %% ../nbs/11_detect.ipynb #ea946ca2
 def open_source(src, # path, URL (http, https), bytes, Pillow image, or uint8 array (height x width x 3, RGB)
@@ -257,11 +268,6 @@ def open_source(src, # path, URL (http, https), bytes, Pillow image, or uint8 ar
         return read_image(path),path
     except ImageError as e: raise ImageError(_one_line(e)) from None
     except (OSError, ValueError) as e: raise ImageError(_one_line(f"{path}: {e}")) from None
-
-def _read_url(url):
-    data = _get(url, _BIG)
-    try: return read_image(data)
-    except ImageError as e: raise ImageError(f"{url}: {str(e).split(': ', 1)[-1]}") from None
 
 # %% ../nbs/11_detect.ipynb #75501ce6
 def list_sources(sources # one source or many: what `open_source` takes, folders, and patterns such as 'shots/*.jpg'
@@ -299,27 +305,32 @@ class Faces(list):
 
     def __repr__(self):
         what = ', '.join(f'{n} {l}' for l,n in self.counts.items()) or 'no face'
-        return f"Faces({what}; {self.image_size[0]}x{self.image_size[1]}{', ' + Path(self.path).name if self.path else ''})"
+        name = f", {Path(self.path).name}" if self.path else ''
+        return f"Faces({what}; {self.image_size[0]}x{self.image_size[1]}{name})"
 
-# %% ../nbs/11_detect.ipynb #8e67f1f9
+# %% ../nbs/11_detect.ipynb #4394919e
 @patch
 def to_dict(self:Faces)->dict:
     "Plain numbers and strings, ready for JSON"
     return dict(path=self.path, width=self.image_size[0], height=self.image_size[1], faces=[f.to_dict() for f in self])
 
+# %% ../nbs/11_detect.ipynb #7a7c4caa
 @patch
 def to_rows(self:Faces)->list: # dicts: path, face (its number, from 1), x0, y0, x1, y1, label, probabilities, score
     "One row a face"
-    return [dict(path=self.path, face=i, **dict(zip(('x0', 'y0', 'x1', 'y1'), d['box'])), label=d['label'], **d['probs'],
-                 score=d['score']) for i,d in enumerate((f.to_dict() for f in self), 1)]
+    def row(i, d):
+        box = dict(zip(('x0', 'y0', 'x1', 'y1'), d['box']))
+        return dict(path=self.path, face=i, **box, label=d['label'], **d['probs'], score=d['score'])
+    return [row(i, f.to_dict()) for i,f in enumerate(self, 1)]
 
+# %% ../nbs/11_detect.ipynb #9f6ca202
 @patch
 def to_pandas(self:Faces): # `DataFrame`
     "One row a face"
     columns = None if self else ['path', 'face', 'x0', 'y0', 'x1', 'y1', 'label', *LABELS, 'score']
     return need('pandas', 'train').DataFrame(self.to_rows(), columns=columns)
 
-# %% ../nbs/11_detect.ipynb #97a96709
+# %% ../nbs/11_detect.ipynb #4cefe9cf
 @patch
 def draw(self:Faces,
          image=None # height x width x 3, uint8, RGB; None opens `path` again
@@ -327,6 +338,7 @@ def draw(self:Faces,
     "The picture with its verdicts, numbered from left to right"
     return draw_verdicts(open_source(self.path)[0] if image is None else image, self)
 
+# %% ../nbs/11_detect.ipynb #5f3df6fa
 @patch
 def _repr_jpeg_(self:Faces): # what a notebook shows
     if not (self.path and Path(self.path).is_file()): return None
