@@ -43,11 +43,12 @@ def _parser(verb):
     parser.formatter_class = argparse.RawDescriptionHelpFormatter  # keeps the lines of the list
     return parser
 
-# %% ../nbs/90_cli.ipynb #c372fc0c
+# %% ../nbs/90_cli.ipynb #897c47ad
 def _overview():
     "The parser of `maskdetect` without a verb"
     from maskdetect import __version__
-    verbs = '\n'.join(f"  {name:12} {func.__doc__}" for name,func in _VERBS.items())
+    first = sorted(_VERBS, key=lambda name: name != 'quickstart')  # else as they are defined
+    verbs = '\n'.join(f"  {name:12} {_VERBS[name].__doc__}" for name in first)
     parser = argparse.ArgumentParser(
         'maskdetect', 'maskdetect VERB [options]', 'Tells whether a face wears a mask, wears none, or wears it wrong.',
         f'verbs (maskdetect VERB --help tells more):\n{verbs}', formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -237,7 +238,7 @@ def _compare(paths, table, split, csv, json):
     _answer(json, rows.astype(object).where(rows.notna(), None).to_dict('records'),
             rows.pivot(index='source', columns='model', values='balanced_accuracy').round(4).to_string())
 
-# %% ../nbs/90_cli.ipynb #da01ce86
+# %% ../nbs/90_cli.ipynb #a78aa071
 @_verb
 def do_evaluate(model:_many('MODEL', ".onnx, or .pkl (loading a pickle runs its code)"),
                 data:_Data=None, label:_Label=None, skip_damaged:_Skip=False, json:_AsJson=False,
@@ -252,9 +253,10 @@ def do_evaluate(model:_many('MODEL', ".onnx, or .pkl (loading a pickle runs its 
     if not data: raise MaskdetectError("evaluate needs photos: --data with the name of a source, a folder or a CSV")
     several = csv or len(model) > 1
     if several and out: raise MaskdetectError("--out makes the report of one model; for a table of several give --csv")
+    classifier = _classifier(model[0])
     table,split = _part(_table(data, label, skip_damaged), split)
     if several: return _compare(model, table, split, csv, json)
-    report = evaluate(_classifier(model[0]), table, name=f"{Path(model[0]).name} on {', '.join(data)} ({split})")
+    report = evaluate(classifier, table, name=f"{Path(model[0]).name} on {', '.join(data)} ({split})")
     _answer(json, report.to_dict(), report)
     if out: print(f"The report is in {save_report(report, out, photos=photos)}", file=sys.stderr)
 
@@ -277,7 +279,7 @@ def do_export(model:str, # a .pkl (loading a pickle runs its code)
 def do_quickstart(data:_Data=None, label:_Label=None, set:_Set=None,
                   out:Path='quickstart'): # folder for everything
     "Train, measure and export a small model on drawn faces, in minutes"
-    if not data: print(f"Learning from the drawn faces in {SAMPLE/'faces'}: drawings, not photos of people")
+    if not data: print("Learning from the faces that come with the package: drawings, not photos of people")
     run,result = _train_run(_recipe('quickstart', data, set), label, False, Path(out)/'run')
     print(_told(result))
     _ask_both(result['files'], run.table)
@@ -391,16 +393,16 @@ def _crops(pictures, model):
                 item |= dict(label=model.info.verdict(p), probs={l: round(float(v), 4) for l,v in zip(model.labels, p)})
             yield item,[item | item.get('probs', {})]
 
-# %% ../nbs/90_cli.ipynb #466b7250
+# %% ../nbs/90_cli.ipynb #9bd979e9
 def _print_faces(item):
     "A line for each face, numbered from left to right"
     path = item['path'].replace('\n', '\\n').replace('\r', '\\r')
     path = path.encode(sys.stdout.encoding or 'utf-8', 'backslashreplace').decode()
     faces = item.get('faces', [item])
     for i,face in enumerate(faces, 1):
-        box = f"{','.join(str(round(v)) for v in face['box']):>20}  " if 'box' in face else ''
-        print(f"{i:3} {face['label']:15} {max(face['probs'].values()):6.1%}  {box}{path}")
-    if not faces: print(f"    {'no face':22}  {path}")
+        where = f"{i:3} {','.join(str(round(v)) for v in face['box']):>20}  " if 'box' in face else ''
+        print(f"{face['label']:15} {max(face['probs'].values()):6.1%}  {where}{path}")
+    if not faces: print(f"{'no face':22}  {'':24}  {path}")
 
 # %% ../nbs/90_cli.ipynb #b4a3c8fa
 @_verb
@@ -468,7 +470,7 @@ def do_video(source:str, # a file, the number of a webcam (0), or an rtsp:// or 
         _answer(json, summary.to_dict(), summary)
     return 128 + signal.Signals[summary.stopped] if summary.stopped else int(bool(summary.notes or summary.undelivered))
 
-# %% ../nbs/90_cli.ipynb #8fde3a7d
+# %% ../nbs/90_cli.ipynb #07a3e27f
 def _sinks(out, events, snapshots, blur, webhook, plot, show):
     "What becomes of the verdicts on a video"
     from maskdetect.outputs import CountsPlot, EventLog, Snapshots, VideoWriter, Webhook, Window
@@ -478,7 +480,7 @@ def _sinks(out, events, snapshots, blur, webhook, plot, show):
     given = {VideoWriter: out, EventLog: events, Webhook: webhook, CountsPlot: plot}
     sinks = [sink(where) for sink,where in given.items() if where]
     if snapshots: sinks.append(Snapshots(snapshots, blur=blur))
-    return sinks + [Window()]*show
+    return [*sinks, Window()] if show else sinks
 
 # %% ../nbs/90_cli.ipynb #ba2b11e1
 @_verb
