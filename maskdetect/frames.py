@@ -74,7 +74,7 @@ def _video_stream(container, name, live=False):
     stream.codec_context.options = {'max_pixels': str(MAX_PIXELS)}
     return stream
 
-# %% ../nbs/12a_frames.ipynb #9c663c72
+# %% ../nbs/12a_frames.ipynb #a92d22de
 def _decode(stream, trouble:Counter):
     "Yield decoded frames; what cannot be decoded is counted in `trouble` and left out"
     av = need('av', 'video')
@@ -91,6 +91,7 @@ def _decode(stream, trouble:Counter):
         except av.FFmpegError as e: trouble['frames'] += not isinstance(e, EOFError)
         if packet is None: return
 
+# %% ../nbs/12a_frames.ipynb #9e49bcca
 def _to_rgb(frame):
     "An upright RGB array from a decoded frame: a phone films on its side and leaves a note"
     image = frame.to_ndarray(format='rgb24')
@@ -157,7 +158,7 @@ def _timed(self:VideoFile):
         self.end = t + max(t - before, 1/self.rate)
         yield t, frame
 
-# %% ../nbs/12a_frames.ipynb #9b329d07
+# %% ../nbs/12a_frames.ipynb #a3e97a05
 @patch
 def _note_damage(self:VideoFile):
     "Add what was not as announced to `notes`"
@@ -168,6 +169,7 @@ def _note_damage(self:VideoFile):
         whole = f" of {self.seconds:.1f} s" if self.seconds > self.end else ''
         self.notes.append(f"it breaks off at {self.end:.1f} s{whole}")
 
+# %% ../nbs/12a_frames.ipynb #a4b378d7
 @patch
 def __iter__(self:VideoFile):
     for index,(t, frame) in enumerate(self._timed()):
@@ -201,7 +203,7 @@ def backoff():
         yield wait
         wait = min(2*wait, LONGEST_WAIT)
 
-# %% ../nbs/12a_frames.ipynb #28b2b5fc
+# %% ../nbs/12a_frames.ipynb #2fd928de
 class Camera(Video):
     "The newest frame of a camera or stream, which is opened again when it drops"
     live = True
@@ -209,18 +211,17 @@ class Camera(Video):
         super().__init__(name, rate, fps)
         self.connect = connect
         self.patience = patience # seconds without a picture
+        self.pictures, self.thread = pictures, None
         self.newest, self.count = queue.Queue(1), 0 # (index, time, picture) not yet taken; pictures so far
         self.why, self.error = '', None # the reader's last trouble, and what ended it
         self.begin = self.seen = time.monotonic() # when the last picture came
         self.waits = backoff()
-        self.thread = threading.Thread(target=self._read, args=(pictures,), daemon=True)
-        self.thread.start()
 
     def close(self):
         super().close()
-        self.thread.join(1)
+        if self.thread: self.thread.join(1)
 
-# %% ../nbs/12a_frames.ipynb #a681977e
+# %% ../nbs/12a_frames.ipynb #ab0e9f34
 @patch
 def _put(self:Camera, picture):
     "The reader's side: replace the newest picture"
@@ -234,6 +235,7 @@ def _put(self:Camera, picture):
     self.newest.put((self.count, t, picture))
     self.count += 1
 
+# %% ../nbs/12a_frames.ipynb #adf6871f
 @patch
 def _take(self:Camera):
     "The other side: wait for the newest picture; None at the end"
@@ -244,26 +246,7 @@ def _take(self:Camera):
             self.notes.append(f"no picture for {self.patience:g} s, gave up ({self.why})")
             self.stopping = True
 
-# %% ../nbs/12a_frames.ipynb #86c9d6be
-@patch
-def _read(self:Camera, pictures):
-    "In a thread of its own: keep the newest picture, open again what drops"
-    while not self.stopping:
-        self.why = "nothing came that can be decoded"
-        try:
-            if pictures is None:
-                pictures = self.connect()
-                self.reopened += 1
-            for picture in pictures:
-                if self.stopping: return
-                self._put(picture)
-            self.why = "the stream ended"
-        except VideoError as e: self.why = str(e).removeprefix(f"{self.name}: ")
-        except Exception as e: self.error = e
-        if self.error: return
-        pictures = None
-        self._pause()
-
+# %% ../nbs/12a_frames.ipynb #b591ad55
 @patch
 def _pause(self:Camera):
     "Wait before the next try; only a picture makes the waits short again"
@@ -273,8 +256,32 @@ def _pause(self:Camera):
     end = time.monotonic() + wait
     while not self.stopping and time.monotonic() < end: time.sleep(.05)
 
+# %% ../nbs/12a_frames.ipynb #e63d2de6
+@patch
+def _read(self:Camera):
+    "In a thread of its own: keep the newest picture, open again what drops"
+    while not self.stopping and not self.error:
+        self.why = "nothing came that can be decoded"
+        try:
+            if self.pictures is None:
+                self.pictures = self.connect()
+                self.reopened += 1
+            for picture in self.pictures:
+                if self.stopping: return
+                self._put(picture)
+            self.why = "the stream ended"
+        except VideoError as e: self.why = str(e).removeprefix(f"{self.name}: ")
+        except Exception as e: self.error = e
+        self.pictures = None
+        if not self.error: self._pause()
+
+# %% ../nbs/12a_frames.ipynb #b00173f9
 @patch
 def __iter__(self:Camera):
+    if self.thread is None:
+        self.seen = time.monotonic()
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
     while taken := self._take():
         index, t, picture = taken
         yield Frame(index, t, picture())

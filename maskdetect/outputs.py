@@ -102,7 +102,7 @@ def start(self:VideoWriter, video=None):
         self.container = av.open(str(self.path.absolute()), 'w', options=dict(muxer, flush_packets='1'))
         self.stream = self.container.add_stream(codec, rate=rate, options=options)
 
-# %% ../nbs/12c_outputs.ipynb #27bba851
+# %% ../nbs/12c_outputs.ipynb #d79e910c
 @patch
 def _settle(self:VideoWriter, image):
     "Set up the encoder for frames like this one"
@@ -111,6 +111,7 @@ def _settle(self:VideoWriter, image):
     self.stream.pix_fmt, self.stream.gop_size = 'yuv420p', 10_000
     self.stream.time_base = self.stream.codec_context.time_base = Fraction(1, 1000)
 
+# %% ../nbs/12c_outputs.ipynb #936ee24e
 @patch
 def frame(self:VideoWriter, image, time, tracks=()):
     av = need('av', 'video')
@@ -321,7 +322,7 @@ class CountsPlot(Sink):
             if track.number: row[1 + LABELS.index(track.label)] += 1
         self.last = time
 
-# %% ../nbs/12c_outputs.ipynb #1d09bb33
+# %% ../nbs/12c_outputs.ipynb #dbc36416
 @patch
 def figure(self:CountsPlot):
     "The plot as a matplotlib `Figure`"
@@ -340,6 +341,7 @@ def figure(self:CountsPlot):
     ax.legend(loc='upper left', bbox_to_anchor=(1, 1), frameon=False, reverse=True)
     return fig
 
+# %% ../nbs/12c_outputs.ipynb #140c8317
 @patch
 def close(self:CountsPlot):
     if self.last < 0: return
