@@ -16,7 +16,9 @@ HEAVY = ('torch', 'torchvision', 'fastai', 'timm', 'sklearn', 'pandas', 'matplot
 # Late imports that the runtime may make inside a function: a .pkl needs fastai; tables and plots are for those who ask.
 LATE = {'maskdetect.classify': {'torch', 'fastai'}, 'maskdetect.detect': {'pandas'}, 'maskdetect.draw': {'matplotlib'},
         'maskdetect.outputs': {'matplotlib'}, 'maskdetect.demo': {'matplotlib', 'pandas'}}
-TRAINING_VERBS = ('do_quickstart', 'do_data_', 'do_train', 'do_evaluate', 'do_export')  # of the command line
+# Functions of the command line that train or judge models
+TRAINING_VERBS = ('do_quickstart', 'do_data_', 'do_train', 'do_evaluate', 'do_export',
+                  '_table', '_recipe', '_train_run', '_compare')
 FASTAI = ('vision_learner', 'aug_transforms', 'fine_tune', 'lr_find', 'show_batch', 'ClassificationInterpretation',
           'plot_confusion_matrix', 'plot_top_losses', 'learn.export', 'load_learner')
 
