@@ -322,7 +322,7 @@ class CountsPlot(Sink):
             if track.number: row[1 + LABELS.index(track.label)] += 1
         self.last = time
 
-# %% ../nbs/12c_outputs.ipynb #dbc36416
+# %% ../nbs/12c_outputs.ipynb #d19c2f81
 @patch
 def figure(self:CountsPlot):
     "The plot as a matplotlib `Figure`"
@@ -337,7 +337,6 @@ def figure(self:CountsPlot):
         words, colour, _ = STYLES[label]
         ax.stairs(top, edges, baseline=bottom, fill=True, color=np.divide(colour, 255), label=words)
     ax.set(xlabel=f"time, {unit}", ylabel="people in view", title=self.name, xlim=(0, edges[-1]), ylim=(0, None))
-    ax.spines[['top', 'right']].set_visible(False)
     ax.legend(loc='upper left', bbox_to_anchor=(1, 1), frameon=False, reverse=True)
     return fig
 
