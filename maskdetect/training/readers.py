@@ -61,37 +61,26 @@ def label_from_name(name:str # a label as somebody spelled it
     if no: return 'without_mask' if kinds & {'mask', 'bare'} else None
     return 'with_mask' if kinds & {'mask', 'right'} else None
 
-# %% ../../nbs/02e_readers.ipynb #e2ff122f
+# %% ../../nbs/02e_readers.ipynb #e224984b
 class Reading:
     "The faces of one source, and what is wrong with which of its files"
     def __init__(self, root, # folder
                  source='', # what to call it in the table
                  known=None, # its `Source`, if it is one that we know
                  labels=None, # found label -> ours; '' leaves it out
-                 table=None # the CSV to read, if it is not all that lie in the folder
+                 table=None # the only CSV to read
                 ):
-        self.root, self.source, self.known, self.table = Path(root), source, known, table
-        self.layout = ''
-        self.rows = []  # a dict for each face
-        self.bad = {}  # file -> what is wrong with it
-        self.unknown = Counter()  # labels that are not understood
-        labels = {**(known.labels if known else {}), **(labels or {})}
-        self.labels = {flat_name(k): v or '' for k,v in labels.items()}
+        self.root, self.source, self.known, self.table, self.layout = Path(root), source, known, table, ''
+        self.rows, self.bad, self.unknown = [], {}, Counter()  # of faces; file -> why; label -> how often
+        self.labels = {flat_name(k): v or '' for k,v in {**(known.labels if known else {}), **(labels or {})}.items()}
         self.files = list(_files(self.root))
         self.photos = [f for f in self.files if f.suffix.lower() in IMAGE_SUFFIXES]
-        self.by_name = defaultdict(list)
-        for p in self.photos:
-            for name in {p.name.lower(), p.stem.lower()}: self.by_name[name].append(p)
-
-# %% ../../nbs/02e_readers.ipynb #6a373275
-_JUNK = {'__MACOSX', '.ipynb_checkpoints', '.git', '.complete'}
 
 def _files(root):
     "All files below a folder, sorted, without hidden ones"
     for folder,dirs,files in os.walk(root):
-        dirs[:] = sorted(d for d in dirs if d not in _JUNK and not d.startswith('.'))
-        for f in sorted(files):
-            if not f.startswith('.'): yield Path(folder)/f
+        dirs[:] = sorted(d for d in dirs if d != '__MACOSX' and not d.startswith('.'))
+        yield from (Path(folder)/f for f in sorted(files) if not f.startswith('.'))
 
 # %% ../../nbs/02e_readers.ipynb #504a83fc
 @patch
@@ -104,9 +93,9 @@ def add(self:Reading, path, found, box=None, **more):
     box = dict(zip(('x0', 'y0', 'x1', 'y1'), box or [np.nan]*4))
     self.rows.append(dict(path=str(path), **box, label=ours, source=self.source) | more)
 
-# %% ../../nbs/02e_readers.ipynb #5ff0cef7
+# %% ../../nbs/02e_readers.ipynb #674e125a
 _TROUBLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, SyntaxError, RecursionError, OSError,
-            DefusedXmlException, yaml.YAMLError)
+            DefusedXmlException, yaml.YAMLError, csv.Error)
 
 @patch
 @contextmanager
@@ -120,17 +109,27 @@ def _why(e):
     if isinstance(e, KeyError): return f"no {e} in it"
     if isinstance(e, (TypeError, AttributeError)): return "not the shape that was expected"
     if isinstance(e, RecursionError): return "nested too deeply"
+    if isinstance(e, UnicodeDecodeError): return "not UTF-8 text; save it in UTF-8"
     if isinstance(e, (LookupError, DefusedXmlException)): return f"{type(e).__name__}: {e}"
     return str(e) or type(e).__name__
 
-# %% ../../nbs/02e_readers.ipynb #c6636d18
+# %% ../../nbs/02e_readers.ipynb #702d0ce9
 _NEUTRAL = {'images', 'annotations', 'labels', 'jpegimages', 'img', 'xml', 'xmls'}  # they only tell kinds of files
 
 def _shared_folders(a, b):
     "How many leading folders two paths share"
-    a, b = ([x for x in p.parts[:-1] if x.lower() not in _NEUTRAL] for p in (a, b))
-    return len(os.path.commonprefix([a, b]))
+    return len(os.path.commonprefix([[x for x in p.parts[:-1] if x.lower() not in _NEUTRAL] for p in (a, b)]))
 
+@patch(as_prop=True)
+def by_name(self:Reading):
+    "Photos by name and by stem, in small letters"
+    if not hasattr(self, '_by_name'):
+        self._by_name = defaultdict(list)
+        for p in self.photos:
+            for name in {p.name.lower(), p.stem.lower()}: self._by_name[name].append(p)
+    return self._by_name
+
+# %% ../../nbs/02e_readers.ipynb #a768a2fe
 @patch
 def find(self:Reading, name, near):
     "The photo of that name that is nearest to the file `near`, or None"
@@ -146,13 +145,12 @@ def photo(self:Reading, *names, near):
     if found is None: raise ValueError(f"its photo {names[0]} is missing")
     return found
 
-# %% ../../nbs/02e_readers.ipynb #11f55433
-_SPLIT_NAMES = dict(train='train training trainset', valid='val valid validation dev', test='test testing testset')
-_SPLIT_NAMES = {name: split for split,names in _SPLIT_NAMES.items() for name in names.split()}
-
+# %% ../../nbs/02e_readers.ipynb #6a274adb
 def split_from_name(name):
     "`train`, `valid` or `test` if a name says so, else an empty text"
-    return _SPLIT_NAMES.get(re.sub(r'[\W_\d]+', '', str(name).lower()), '')
+    name = re.sub(r'[\W_\d]+', '', str(name).lower())
+    m = re.fullmatch(r'(train|test)(ing|set)?|val|valid|validation|dev', name)
+    return (m[1] or 'valid') if m else ''
 
 def split_from_path(path, root):
     "The split that a folder between `root` and a file names"
@@ -318,51 +316,32 @@ def read_yolo(r):
                     number, box = _yolo_face(line, *size)
                     r.add(p, names.get(number, str(number)), box, split=split_from_path(f, r.root))
 
-# %% ../../nbs/02e_readers.ipynb #89cca3bc
+# %% ../../nbs/02e_readers.ipynb #8d4c2fab
 _COLUMNS = dict(path='path name filename file image imagepath imagename filepath img',
                 label='label classname class category target', split='split subset', group='group', source='source',
                 origin='origin', mask_type='masktype', age='age', skin_tone='skintone', reread='reread', photo='photo')
 _BOX_COLUMNS = ('x0 y0 x1 y1', 'xmin ymin xmax ymax', 'left top right bottom', 'x1 y1 x2 y2')
 
-def _csv_columns(head, file):
+def _csv_columns(head):
     "({our name: place in a row}, places of the four values of the box, is their order in doubt?)"
     flat = [flat_name(h) for h in head]
     at = {ours: flat.index(name) for ours,names in _COLUMNS.items() for name in reversed(names.split()) if name in flat}
     if missing := {'path', 'label'} - set(at):
-        raise DataError(f"{file}: no column for {' and '.join(sorted(missing))}; found {', '.join(head[:12])}")
+        raise ValueError(f"no column for {' and '.join(sorted(missing))}; found {', '.join(head[:12])}")
     four = next(([flat.index(n) for n in b.split()] for b in _BOX_COLUMNS if set(b.split()) <= set(flat)), [])
     some = [h for h,f in zip(head, flat) if f in ' '.join(_BOX_COLUMNS).split()]
     if some and not four:
-        raise DataError(f"{file}: the box needs four columns, such as xmin, ymin, xmax, ymax; found {', '.join(some)}")
+        raise ValueError(f"the box needs four columns, such as xmin, ymin, xmax, ymax; found {', '.join(some)}")
     return at, four, bool(four) and flat[min(four):min(four)+4] == ['x1', 'x2', 'y1', 'y2']
 
-# %% ../../nbs/02e_readers.ipynb #bc626472
-def _fits(box, size):
-    "Whether a box has an area and lies in a picture (give or take a pixel)"
-    x0, y0, x1, y1 = box
-    return x1 > x0 >= -1 and y1 > y0 >= -1 and (size is None or (x1 <= size[0]+1 and y1 <= size[1]+1))
-
-def _size_or_none(path):
-    try: return image_size(path)
-    except ValueError: return None
-
-def _in_order(photos, boxes, values_first, n=2000):
-    "Boxes read as their header says, or as their values stand, whichever fits more of the first `n` pictures"
+# %% ../../nbs/02e_readers.ipynb #a39e3d1c
+def _in_order(boxes, values_first):
+    "Boxes read as their header says, or as their values stand, whichever gives more boxes that have an area"
     other = [b and [b[0], b[2], b[1], b[3]] for b in boxes]
-    some = [(a, b, _size_or_none(p)) for p,a,b in zip(photos, boxes, other) if a][:n]
-    named = sum(_fits(a, size) for a,_,size in some)
-    valued = sum(_fits(b, size) for _,b,size in some)
+    named, valued = (sum(b[2] > b[0] and b[3] > b[1] for b in some if b) for some in (boxes, other))
     return other if valued > named or (valued == named and values_first) else boxes
 
-# %% ../../nbs/02e_readers.ipynb #8640b26a
-def _csv_rows(f):
-    "All rows as lists; DataError if it is no CSV in UTF-8"
-    try: rows = [v for v in csv.reader(read_bytes(f).decode('utf-8-sig').splitlines()) if v]
-    except UnicodeDecodeError: raise DataError(f"{f}: not UTF-8 text; save the table as CSV in UTF-8") from None
-    except (csv.Error, ValueError, OSError) as e: raise DataError(f"{f}: {e}") from None
-    if not rows: raise DataError(f"{f}: no rows")
-    return rows
-
+# %% ../../nbs/02e_readers.ipynb #5e76ff62
 def _more(row, at, photo, root):
     "What a row says beside photo, label and box"
     more = {k: row[i] for k,i in at.items() if k not in ('path', 'label') and row[i] != ''}
@@ -370,11 +349,11 @@ def _more(row, at, photo, root):
     folder = split_from_path(photo, root) if photo.is_relative_to(root) else ''
     return more | dict(split=split_from_name(more['split']) if 'split' in more else folder)
 
-# %% ../../nbs/02e_readers.ipynb #f71e7055
+# %% ../../nbs/02e_readers.ipynb #0edae82c
 def _csv_faces(r, f, add, values_first=False):
     "Call `add(photo, label, box or None, …)` for each good row of a CSV; note the others"
-    head, *rows = _csv_rows(f)
-    at, four, doubt = _csv_columns(head, f)
+    head, *rows = (row for row in csv.reader(read_bytes(f).decode('utf-8-sig').splitlines()) if row)
+    at, four, doubt = _csv_columns(head)
     found = {}
     for k,row in enumerate(rows, 2):
         with r.noting(f'{f} line {k}'):
@@ -383,17 +362,18 @@ def _csv_faces(r, f, add, values_first=False):
             photo = beside if beside.is_file() else r.photo(row[at['path']], near=f)
             box = [float(row[i]) for i in four if row[i].strip()]
             found[k] = row, photo, box
-    _, photos, boxes = zip(*found.values()) if found else ((), (), ())
-    if doubt: boxes = _in_order(photos, boxes, values_first)
+    boxes = [box for *_,box in found.values()]
+    if doubt: boxes = _in_order(boxes, values_first)
     for (k,(row,photo,_)),box in zip(found.items(), boxes):
         with r.noting(f'{f} line {k}'):
             add(photo, row[at['label']], _box(*box) if box else None, **_more(row, at, photo, r.root))
 
 def read_csv(r):
     "CSVs with a photo, a label and perhaps a box a row"
-    for f in [r.table] if r.table else r.ending('.csv'): _csv_faces(r, f, r.add)
+    for f in [r.table] if r.table else r.ending('.csv'):
+        with r.noting(f): _csv_faces(r, f, r.add)
 
-# %% ../../nbs/02e_readers.ipynb #d9e3a0a2
+# %% ../../nbs/02e_readers.ipynb #92cda2b8
 def _wobot_boxes(r):
     "photo -> [(class name, box)], from a JSON a photo, or else from `train.csv`"
     boxes, from_csv = defaultdict(list), defaultdict(list)
@@ -405,7 +385,7 @@ def _wobot_boxes(r):
             boxes[p] += [(str(a['classname']), _box(*a['BoundingBox'])) for a in d['Annotations']]
     for f in r.files:
         if f.name.lower() != 'train.csv': continue
-        _csv_faces(r, f, lambda p, name, box, **_: from_csv[p].append((name, box)), values_first=True)
+        with r.noting(f): _csv_faces(r, f, lambda p, name, box, **_: from_csv[p].append((name, box)), values_first=True)
     return {p: [b for b in found if b[1]] for p,found in {**from_csv, **boxes}.items()}
 
 def _holds(face, box):
@@ -420,10 +400,11 @@ def read_wobot(r):
             kind = next((n for n,b in masks if _holds(box, b)), '').replace('colorful', 'cloth')
             r.add(p, name, box, mask_type=kind, split=split_from_path(p, r.root))
 
-# %% ../../nbs/02e_readers.ipynb #2055b851
+# %% ../../nbs/02e_readers.ipynb #06adb3bb
 LAYOUTS = {'folders': read_folders, '12k': read_12k, 'types': read_types, 'maskedface': read_maskedface,
            'utk': read_utk, 'voc': read_voc, 'coco': read_coco, 'yolo': read_yolo, 'csv': read_csv, 'wobot': read_wobot}
 
+# %% ../../nbs/02e_readers.ipynb #700697ac
 def _mention(files, *words):
     "Whether one of some words stands in one of some files"
     contents = map(Path.read_bytes, files)
