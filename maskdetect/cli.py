@@ -76,6 +76,7 @@ def main(argv:list|None=None # arguments; None takes those of the process
     "Run the command line"
     argv = list(sys.argv[1:] if argv is None else argv)
     _typed.set(shlex.join(['maskdetect', *argv]))
+    os.environ.setdefault('MPLBACKEND', 'agg')  # plots are written, not shown
     warnings.filterwarnings('ignore', module=r'PIL\.')  # a damaged picture is one line
     warnings.filterwarnings('ignore', category=FutureWarning, module=r'torch\.')  # nothing that a user can mend
     verb,rest = _choose(argv)
@@ -145,14 +146,13 @@ def do_data_check(source:_Source, label:_Label=None, json:_AsJson=False):
     _answer(json, report.to_dict(), report)
     return 0 if report.ok else 1
 
-# %% ../nbs/90_cli.ipynb #a1644da2
+# %% ../nbs/90_cli.ipynb #01d34853
 @_verb
 def do_data_show(source:_Source, label:_Label=None,
                  out:Path='faces.png'): # picture to write
     "Make a picture of some faces of each label"
     if Path(out).suffix.lower() not in ('.png', '.jpg'):
         raise MaskdetectError(f"{out}: the sheet is a picture; its name ends in .png or .jpg")
-    need('matplotlib', 'train').use('Agg')
     from maskdetect.training.faces import show_faces
     with atomic_path(out) as tmp: show_faces(_table([source], label)).savefig(tmp, dpi=100, bbox_inches='tight')
     print(out)
@@ -199,10 +199,9 @@ def do_train(recipe:Annotated[str, dict(opt=False, nargs='?')]='resnet34', # a n
     _answer(json, result, _told(result))
     if demo: _VERBS['demo'](model=result['files']['onnx'])
 
-# %% ../nbs/90_cli.ipynb #df04f585
+# %% ../nbs/90_cli.ipynb #f0ed3da9
 def _train_run(recipe, label, skip_damaged, out, resume=True):
     "Download what a recipe learns from, train it, measure and export; the run and its result"
-    need('matplotlib', 'train').use('Agg')
     from maskdetect.training.export import finish
     from maskdetect.training.sources import SOURCES, get
     from maskdetect.training.train import train
@@ -238,7 +237,7 @@ def _compare(paths, table, split, csv, json):
     _answer(json, rows.astype(object).where(rows.notna(), None).to_dict('records'),
             rows.pivot(index='source', columns='model', values='balanced_accuracy').round(4).to_string())
 
-# %% ../nbs/90_cli.ipynb #a78aa071
+# %% ../nbs/90_cli.ipynb #f66eb2cb
 @_verb
 def do_evaluate(model:_many('MODEL', ".onnx, or .pkl (loading a pickle runs its code)"),
                 data:_Data=None, label:_Label=None, skip_damaged:_Skip=False, json:_AsJson=False,
@@ -247,7 +246,6 @@ def do_evaluate(model:_many('MODEL', ".onnx, or .pkl (loading a pickle runs its 
                 photos:bool=False, # show the worst photos in the report
                 csv:Path=None): # write a table: a row for each model and source
     "Measure a model file on photos, or several side by side"
-    need('matplotlib', 'train').use('Agg')
     from maskdetect.training.page import save_report
     from maskdetect.training.report import evaluate
     if not data: raise MaskdetectError("evaluate needs photos: --data with the name of a source, a folder or a CSV")
@@ -264,13 +262,12 @@ def _classifier(path, engine='auto'):
     from maskdetect.classify import MaskClassifier
     return MaskClassifier.load(path, engine=engine)
 
-# %% ../nbs/90_cli.ipynb #09d2f57c
+# %% ../nbs/90_cli.ipynb #f9bd08f9
 @_verb
 def do_export(model:str, # a .pkl (loading a pickle runs its code)
               out:Path=None, # folder (default: beside the model)
               int8:_many('SOURCE', "also write an .onnx that computes in 8 bits; these faces set its ranges")=None):
     "Write the .onnx and the card of a trained .pkl"
-    need('matplotlib', 'train').use('Agg')
     from maskdetect.training.export import export_again
     for name,path in export_again(model, out, _table(int8) if int8 else None).items(): print(f"{name:5} {path}")
 
