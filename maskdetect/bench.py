@@ -207,7 +207,7 @@ def _contestants(model, engine, pkl, batches):
         try: m = MaskClassifier.load(model.path, engine=name)
         except MaskdetectError as e: notes.append(f"Without {name}: {e}")
         else: out[f'{name} on {m.device}'] = _labels(m),batches
-    if not pkl: notes.append("With --pkl FILE, the same model as .pkl (its code is run), learn.predict is compared too.")
+    if not pkl: notes.append("With --pkl FILE, the same model as .pkl (its code is run), learn.predict is compared.")
     return out,notes
 
 # %% ../nbs/13_bench.ipynb #c7baa3da

@@ -326,7 +326,7 @@ def _load_onnx(path, threads, engine):
 # %% ../nbs/10_classify.ipynb #7d145c42
 def _plain(name): return re.sub('[^a-z]', '', str(name).lower())
 
-# %% ../nbs/10_classify.ipynb #b34793a0
+# %% ../nbs/10_classify.ipynb #d565841f
 def _plain_info(learn):
     "The `ModelInfo` of a fastai learner without a note, and which of its outputs is which label"
     names = [_plain(o) for o in learn.dls.vocab]
@@ -338,7 +338,8 @@ def _plain_info(learn):
     x = learn.dls.test_dl(probe, bs=2, num_workers=0).one_batch()[0].float().numpy()
     black,white = x[:, :, x.shape[2]//2, x.shape[3]//2].astype(float)
     std = 1/(white-black)
-    info = ModelInfo(tuple(labels), x.shape[3], x.shape[1], tuple((0-black)*std), tuple(std), arch='fastai learner')
+    mean,std = (tuple(o.round(6).tolist()) for o in ((0-black)*std, std))
+    info = ModelInfo(tuple(labels), x.shape[3], x.shape[1], mean, std, arch='fastai learner')
     return info,[names.index(_plain(l)) for l in labels]
 
 # %% ../nbs/10_classify.ipynb #3daf5356
