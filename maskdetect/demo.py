@@ -85,8 +85,11 @@ def _friendly(f):
             raise need('gradio', 'demo').Error(str(e), title="That did not work", print_exception=False) from None
     return inner
 
-# %% ../nbs/21_demo.ipynb #e7fa84e6
-_CSS = "#faces th, #faces .cell-wrap { font-size: .85rem; text-align: left; padding: .35em .2em }"
+# %% ../nbs/21_demo.ipynb #dbda5135
+_CSS = """
+#faces th, #faces .cell-wrap { font-size: .8rem; text-align: left; padding: 0 }
+#faces .cell-wrap { padding: .35em .2em }
+"""
 
 def _picture_tab(gr, detector, threshold):
     with gr.Row():

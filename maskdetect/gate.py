@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['HEADERS', 'drain', 'read_pictures', 'refusal', 'WithHeaders', 'Metrics', 'Gate']
 
-# %% ../nbs/20b_gate.ipynb #498530a9
+# %% ../nbs/20b_gate.ipynb #607982ec
 import asyncio, hmac, json, time
 from collections import Counter
 from contextlib import contextmanager, suppress
@@ -16,7 +16,6 @@ from fastcore.basics import patch
 
 from .core import need
 
-# %% ../nbs/20b_gate.ipynb #ca9927a6
 for _part in ('starlette', 'uvicorn', 'websockets', 'python_multipart', 'prometheus_client'): need(_part, 'serve')
 
 import prometheus_client as prometheus
@@ -121,7 +120,7 @@ class WithHeaders:
         try: await self.app(scope, receive, answer)
         finally: self.seen(scope['path'], status, time.perf_counter() - start)
 
-# %% ../nbs/20b_gate.ipynb #26b08599
+# %% ../nbs/20b_gate.ipynb #7d9d03ef
 _SECONDS = (.01, .02, .05, .1, .2, .5, 1, 2, 5, 10)  # the steps of the histogram
 
 class Metrics:
@@ -141,6 +140,7 @@ class Metrics:
 
     def text(self): return prometheus.generate_latest(self.registry)
 
+# %% ../nbs/20b_gate.ipynb #701c7778
 @patch
 def seen(self:Metrics, route, status, seconds):
     "Count an answer; what is no route of the API is `other`, so that a scanner does not fill the memory with names"
@@ -150,7 +150,7 @@ def seen(self:Metrics, route, status, seconds):
     self.seconds.labels(route).observe(seconds)
     if status == 503: self.rejected.inc()
 
-# %% ../nbs/20b_gate.ipynb #181a14d7
+# %% ../nbs/20b_gate.ipynb #5a95fd0a
 class Gate:
     "Who is let in, and how many at a time"
     def __init__(self, limits, workers, key, cors):
@@ -162,19 +162,25 @@ class Gate:
 
     def fits(self, key): return not self.key or hmac.compare_digest(self.key, key)
 
-    def has_key(self, headers):
-        key = headers.get('x-api-key') or headers.get('authorization', '').removeprefix('Bearer ')
-        return self.fits(key.strip().encode('latin-1'))  # as the bytes came
+# %% ../nbs/20b_gate.ipynb #6f0a9bb9
+@patch
+def has_key(self:Gate, headers):
+    key = headers.get('x-api-key') or headers.get('authorization', '').removeprefix('Bearer ')
+    return self.fits(key.strip().encode('latin-1'))  # as the bytes came
 
-    def check_key(self, headers):
-        if self.has_key(headers): return
-        asked = {'WWW-Authenticate': 'Bearer realm="maskdetect"'}
-        raise HTTPException(401, "a key is needed: send it in the header X-API-Key", asked)
+@patch
+def check_key(self:Gate, headers):
+    "401, if the key is not there or another"
+    if self.has_key(headers): return
+    asked = {'WWW-Authenticate': 'Bearer realm="maskdetect"'}
+    raise HTTPException(401, "a key is needed: send it in the header X-API-Key", asked)
 
-    def is_foreign(self, headers):
-        "Whether a page of another site is asking"
-        origin = headers.get('origin')
-        return origin and not {origin, '*'} & self.cors and urlsplit(origin).netloc != headers.get('host')
+# %% ../nbs/20b_gate.ipynb #846bb47e
+@patch
+def is_foreign(self:Gate, headers):
+    "Whether a page of another site is asking"
+    origin = headers.get('origin')
+    return origin and not {origin, '*'} & self.cors and urlsplit(origin).netloc != headers.get('host')
 
 # %% ../nbs/20b_gate.ipynb #1814039b
 @patch

@@ -80,7 +80,7 @@ def _search(self:Judge, data, asked):
     crops = [crop_face(image, box, info.size, info.margin) for box in found.boxes]
     return image.shape[1::-1],found,crops,[asked, start, opened, time.perf_counter()]
 
-# %% ../nbs/20a_judge.ipynb #6de676cb
+# %% ../nbs/20a_judge.ipynb #c08055d3
 def _hand_out(some, probs):
     "Give each of those who waited its part of a batch, or the error"
     at = 0
@@ -90,6 +90,7 @@ def _hand_out(some, probs):
         else: done.set_result(probs[at:at+len(crops)])
         at += len(crops)
 
+# %% ../nbs/20a_judge.ipynb #3a4f46bc
 @patch
 async def _work(self:Judge):
     "Take all that wait, up to a batch, until nobody waits"

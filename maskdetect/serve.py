@@ -55,7 +55,7 @@ def _openapi(note, limits, key):
             for what in way.values(): what['responses'].pop('401', None)
     return api
 
-# %% ../nbs/20c_serve.ipynb #eb64e79c
+# %% ../nbs/20c_serve.ipynb #ef7abb44
 async def _error(request, e):
     why = "nothing is here; see /openapi.json" if e.status_code == 404 else e.detail
     return JSONResponse(dict(error=why), e.status_code, e.headers)
@@ -63,6 +63,7 @@ async def _error(request, e):
 async def _broken(request, e):
     return JSONResponse(dict(error="internal error; the server's log says more"), 500, HEADERS)
 
+# %% ../nbs/20c_serve.ipynb #9ce0cd9d
 class _Service:
     "The routes"
     def __init__(self, judge, key, cors):
@@ -78,7 +79,7 @@ class _Service:
     async def openapi(self, request): return JSONResponse(self.api)
     async def healthz(self, request): return JSONResponse(dict(status='alive'))
 
-# %% ../nbs/20c_serve.ipynb #9a1c07f2
+# %% ../nbs/20c_serve.ipynb #f3eb1b79
 @patch
 async def _judged(self:_Service, data):
     "The answer for one picture, or an `HTTPException`"
@@ -88,6 +89,7 @@ async def _judged(self:_Service, data):
     self.gate.pace += .05*((answer['ms']['total'] - answer['ms']['wait'])/1e3 - self.gate.pace)
     return answer | dict(model=self.note)
 
+# %% ../nbs/20c_serve.ipynb #5c41d625
 @patch
 async def _each(self:_Service, pictures):
     "Answers for a list, as many at a time as there are workers"
@@ -127,7 +129,7 @@ async def _frame(self:_Service, data):
         return dict(error='busy', retry_after=int(e.headers['Retry-After'])) if status == 503 else dict(error=e.detail)
     finally: self.metrics.seen('/v1/stream', status, time.perf_counter() - start)
 
-# %% ../nbs/20c_serve.ipynb #73550b6d
+# %% ../nbs/20c_serve.ipynb #5efe9a17
 @patch
 async def _told_key(self:_Service, ws):
     "Whether the first message holds the key"
@@ -137,6 +139,7 @@ async def _told_key(self:_Service, ws):
     except (ValueError, TypeError, LookupError, RecursionError): return False
     return isinstance(key, str) and self.gate.fits(key.encode(errors='replace'))
 
+# %% ../nbs/20c_serve.ipynb #87ae733d
 @patch
 async def _gone(self:_Service, ws):
     "Wait until a connection that we ended is gone"
@@ -144,7 +147,7 @@ async def _gone(self:_Service, ws):
         while n: n -= (await ws._receive())['type'] == 'websocket.disconnect'
     with suppress(asyncio.TimeoutError): await asyncio.wait_for(ends(), 15)
 
-# %% ../nbs/20c_serve.ipynb #a3411ff9
+# %% ../nbs/20c_serve.ipynb #07152a45
 @patch
 async def _talk(self:_Service, ws):
     "Frames in, answers out, until it is closed"
@@ -161,6 +164,7 @@ async def _talk(self:_Service, ws):
         elif n or '"key"' not in message['text']:
             await ws.send_json(dict(error="send a picture as a binary message", frame=n))
 
+# %% ../nbs/20c_serve.ipynb #47f6a55d
 @patch
 async def stream(self:_Service, ws):
     "WebSocket /v1/stream"
@@ -173,7 +177,7 @@ async def stream(self:_Service, ws):
             await ws.send_denial_response(await _error(ws, e))
             await self._gone(ws)  # who returns before makes uvicorn log an error
 
-# %% ../nbs/20c_serve.ipynb #08e51dfc
+# %% ../nbs/20c_serve.ipynb #3447c3b7
 @patch
 async def model(self:_Service, request):
     "GET /v1/model"
@@ -183,6 +187,7 @@ async def model(self:_Service, request):
     return JSONResponse(self.note | more | dict(trained_on=[o.get('name', '') for o in info.trained_on],
                         engine=f'{model.engine} on {model.device}', limits=asdict(self.limits)))
 
+# %% ../nbs/20c_serve.ipynb #3caebe7b
 @patch
 async def readyz(self:_Service, request):
     "GET /readyz"
@@ -249,7 +254,7 @@ def _listen(host, port):
         else: why = f"port {port} of {host} is in use; stop what uses it, or choose another with --port"
         raise MaskdetectError(why) from None
 
-# %% ../nbs/20c_serve.ipynb #bf11cb7d
+# %% ../nbs/20c_serve.ipynb #6f6cff4d
 def _own_address(family):
     "The address of this machine in its network; its name, where it has no network"
     with socket.socket(family, socket.SOCK_DGRAM) as s, suppress(OSError):
@@ -257,6 +262,7 @@ def _own_address(family):
         return s.getsockname()[0]
     return socket.gethostname()
 
+# %% ../nbs/20c_serve.ipynb #953fae70
 def _urls(sock):
     "Where a browser finds the service: on this machine, and on others (None if they can't reach it)"
     host,port = sock.getsockname()[:2]
