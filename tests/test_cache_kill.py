@@ -94,8 +94,8 @@ def test_never_stale(photos, tmp_path):
     F.write_faces(df, out, SIZE)
     assert len(set(before) & set(pictures(out))) == N-1
     assert (read_image(F.read_faces(out).set_index('photo').path[df.path[5]]) == 7).all()
-    others = [(df, 40, 0.), (df.assign(x0=1., y0=1., x1=9., y1=9.), SIZE, 0.), (df.assign(x0=1., y0=1., x1=9., y1=9.), SIZE, .2)]
-    names = [set(F._file_names(*o)) for o in [(df, SIZE, 0.), *others]]
+    boxed = df.assign(x0=1., y0=1., x1=9., y1=9.)
+    names = [set(F._file_names(*o)) for o in [(df, SIZE, 0.), (df, 40, 0.), (boxed, SIZE, 0.), (boxed, SIZE, .2)]]
     assert len(set.union(*names)) == 4*N
 
 def test_faces_that_left_the_table_go(photos, tmp_path):

@@ -77,7 +77,7 @@ def _check_copies(report, df, facts):
         labels = [(label[i], below(paths[i], report.root)) for i in s if i in label]
         if len({l for l,_ in labels}) > 1: report.conflicts.append(labels)
 
-# %% ../../nbs/02d_check.ipynb #6c85e433
+# %% ../../nbs/02d_check.ipynb #a4830a3c
 def _expected(known, df):
     "How the number of faces compares to what it ought to be"
     if not known or not known.counts: return ''
@@ -87,6 +87,7 @@ def _expected(known, df):
     if known.part and same(known.part): return 'as many as the well-known part of it has'
     return 'there ought to be ' + ', '.join(f'{l} {n:,}' for l,n in known.counts.items())
 
+# %% ../../nbs/02d_check.ipynb #673e49da
 def check(source, # a name in `SOURCES`, a folder, or a .csv
           labels:dict|None=None # found label -> ours or 'ignore'
          )->CheckReport:

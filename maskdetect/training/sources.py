@@ -41,7 +41,7 @@ def join_tables(*tables # face tables
     df = df.astype(dict.fromkeys(_NUMBERS[:4], float))
     return df[[*COLUMNS, *(c for c in df if c not in COLUMNS)]]
 
-# %% ../../nbs/02a_sources.ipynb #659cf99b
+# %% ../../nbs/02a_sources.ipynb #e7424736
 @dataclass(frozen=True)
 class Source:
     "What is known about one dataset; `sources.yaml` says what the fields mean"
@@ -61,6 +61,7 @@ class Source:
     test:float = 0.
     note:str = ''
 
+# %% ../../nbs/02a_sources.ipynb #5553eb5a
 _YAML = resources.files('maskdetect')/'training'/'sources.yaml'
 SOURCES = {name: Source(name, **known) for name,known in yaml.safe_load(_YAML.read_text(encoding='utf-8')).items()}
 
@@ -219,7 +220,7 @@ def unpack(archive, # a zip file
     finally: shutil.rmtree(tmp, ignore_errors=True)
     return folder
 
-# %% ../../nbs/02a_sources.ipynb #d470779b
+# %% ../../nbs/02a_sources.ipynb #56f31e00
 def _fetch_archive(s, dest):
     "From the authors' archive"
     name = f'{s.name}.archive'
@@ -240,13 +241,21 @@ def _fetch_kaggle(s, dest):
     shutil.rmtree(store/'.complete', ignore_errors=True)
     os.replace(store, dest)
 
+# %% ../../nbs/02a_sources.ipynb #fb0c6140
 def _net_why(e):
     "A short reason out of a network error's long one"
     offline = ('resolve', 'NewConnection', 'Max retries', 'refused', 'unreachable')
     if any(word in str(e) for word in offline): return 'no network, or the server cannot be reached'
     return str(e)[:150] or type(e).__name__
 
-# %% ../../nbs/02a_sources.ipynb #b8eb69d4
+def _fetch(s, dest):
+    "Download a source to a folder; DataError says what went wrong"
+    if not (s.kaggle or s.url): raise DataError("it has no address that a program could use")
+    try: _fetch_kaggle(s, dest) if s.kaggle else _fetch_archive(s, dest)
+    except DataError: raise
+    except Exception as e: raise DataError(f"{s.kaggle or s.url} was not downloaded ({_net_why(e)})") from e
+
+# %% ../../nbs/02a_sources.ipynb #b2d0ec87
 def get(name:str, # one of `SOURCES`
         out=None # folder that shall hold it; None is the cache, where `load_table` finds it by name
        )->Path: # the folder that holds it
@@ -266,13 +275,6 @@ def get(name:str, # one of `SOURCES`
             raise DataError(f"{name}: {e}. By hand: get it from {s.origin}, unpack it to a folder {name}, "
                             "and set MASKDETECT_DATA to the folder above") from None
     return dest
-
-def _fetch(s, dest):
-    "Download a source to a folder; DataError says what went wrong"
-    if not (s.kaggle or s.url): raise DataError("it has no address that a program could use")
-    try: _fetch_kaggle(s, dest) if s.kaggle else _fetch_archive(s, dest)
-    except DataError: raise
-    except Exception as e: raise DataError(f"{s.kaggle or s.url} was not downloaded ({_net_why(e)})") from e
 
 # %% ../../nbs/02a_sources.ipynb #bcdcfddb
 def have(*names # of sources; or files and folders
