@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from maskdetect.classify import MaskClassifier, ModelInfo, open_learner, read_info
-from maskdetect.core import LABELS, ModelError
+from maskdetect.core import LABELS, SAMPLE, ModelError, read_image
 
 BOUND = 1e-3
 TIMEOUT = 120
@@ -20,31 +20,40 @@ def load(path):
 def made(tmp_path_factory):
     "A small network with everything that a real one has, trained for a moment, and its files"
     from fastai.callback.all import SaveModelCallback
-    from fastai.vision.all import AdaptiveConcatPool2d, ConvLayer, Flatten, LabelSmoothingCrossEntropyFlat, Learner, accuracy, nn, set_seed
-    from maskdetect.augment import dataloaders
-    from maskdetect.export import export_model, make_info
-    from maskdetect.synth import draw_face, make_sample
+    from fastai.vision.all import (CategoryBlock, ConvLayer, DataBlock, GrandparentSplitter, ImageBlock,
+                                   LabelSmoothingCrossEntropyFlat, Learner, Normalize, accuracy, aug_transforms,
+                                   create_head, get_image_files, imagenet_stats, nn, parent_label, set_seed)
+    from maskdetect.training.export import export_model, make_info, plain_learner
+    from maskdetect.training.faces import read_faces, write_faces
     folder = tmp_path_factory.mktemp('model')
-    os.environ['MASKDETECT_CACHE'] = str(folder/'cache')
     set_seed(0)
-    table = make_sample(folder/'faces', n=120, size=48)
+    table = read_faces(SAMPLE/'faces').groupby(['split', 'label']).head(40).reset_index(drop=True)
+    photos = write_faces(table, folder/'faces', 48)
+    block = DataBlock((ImageBlock, CategoryBlock(LABELS, sort=False)), get_items=get_image_files, get_y=parent_label,
+                      splitter=GrandparentSplitter(),
+                      batch_tfms=[*aug_transforms(), Normalize.from_stats(*imagenet_stats)])
     body = nn.Sequential(ConvLayer(3, 16, stride=2), ConvLayer(16, 24, stride=2), ConvLayer(24, 32))
-    net = nn.Sequential(body, nn.Sequential(AdaptiveConcatPool2d(), Flatten(), nn.BatchNorm1d(64), nn.Dropout(.2), nn.Linear(64, 3)))
-    learn = Learner(dataloaders(table, 48, bs=16), net, loss_func=LabelSmoothingCrossEntropyFlat(), metrics=accuracy, path=folder,
+    net = nn.Sequential(body, create_head(32, 3, lin_ftrs=[]))
+    learn = Learner(block.dataloaders(photos, bs=16, num_workers=0), net,
+                    loss_func=LabelSmoothingCrossEntropyFlat(), metrics=accuracy, path=folder,
                     cbs=SaveModelCallback(monitor='valid_loss'))
     with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(3, 5e-3)
     before = {k: v.clone() for k,v in learn.model.state_dict().items()}
-    faces = np.stack([draw_face(700 + i, LABELS[i % 3], 48) for i in range(70)])
-    files = export_model(learn, folder/'out', make_info(learn, table=table, temperature=1.2), faces)
+    table = read_faces(photos)
+    faces = np.stack([read_image(o) for o in table.path[:70]])
+    ref = plain_learner(learn, temperature=1.2)
+    files = export_model(ref, folder/'out', make_info(ref, table=table), faces)
     np.save(folder/'faces.npy', faces)
     assert all((before[k] == v).all() for k,v in learn.model.state_dict().items())
     assert any(isinstance(o, SaveModelCallback) for o in learn.cbs)
-    return dict(learn=learn, table=table, faces=faces, folder=folder, answers=load(files['onnx']).predict(faces), **files)
+    answers = load(files['onnx']).predict(faces)
+    return dict(learn=learn, ref=ref, table=table, faces=faces, folder=folder, answers=answers, **files)
 
 def bare(code, *args):
     "Run code in a fresh Python that starts in /, knows no notebook, and finds maskdetect as installed"
     env = {k: v for k,v in os.environ.items() if not k.startswith(('MASKDETECT', 'PYTEST', 'JPY'))}
-    done = subprocess.run([sys.executable, '-c', code, *map(str, args)], cwd='/', env=env, capture_output=True, text=True, timeout=TIMEOUT)
+    done = subprocess.run([sys.executable, '-c', code, *map(str, args)], cwd='/', env=env, capture_output=True,
+                          text=True, timeout=TIMEOUT)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -55,8 +64,8 @@ import sys, numpy as np
 from maskdetect.classify import MaskClassifier
 model = MaskClassifier.load(sys.argv[1], engine=dict(onnx='onnxruntime', pkl='torch')[sys.argv[1].split('.')[-1]])
 np.save(sys.argv[3], model.predict(np.load(sys.argv[2])))
-heavy = [o for o in ('torch', 'torchvision', 'fastai', 'pandas', 'matplotlib', 'IPython', 'ipykernel', 'maskdetect.export', 'maskdetect.train') if o in sys.modules]
-print(*heavy)
+heavy = ('torch', 'torchvision', 'fastai', 'pandas', 'matplotlib', 'IPython', 'ipykernel', 'maskdetect.training')
+print(*(o for o in heavy if o in sys.modules))
 """
 
 def test_bare_process(made):
@@ -66,26 +75,20 @@ def test_bare_process(made):
         imported[kind] = bare(PREDICT, made[kind], made['folder']/'faces.npy', out).split()
         assert np.abs(np.load(out) - made['answers']).max() < BOUND
     assert imported['onnx'] == []
-    assert not {'ipykernel', 'maskdetect.export', 'maskdetect.train'} & set(imported['pkl'])
+    assert not {'ipykernel', 'maskdetect.training'} & set(imported['pkl'])
 
-def test_plain_fastai_in_a_bare_process(made):
-    out = bare("""
-import sys, warnings; warnings.simplefilter('ignore')
-import numpy as np
-from fastai.vision.all import load_learner
-learn = load_learner(sys.argv[1])
-with learn.no_bar(): probs = [learn.predict(o)[2].numpy() for o in np.load(sys.argv[2])[:3]]
-np.save(sys.argv[3], probs); print(learn.info.size, learn.dls.device, next(learn.model.parameters()).device, *[o.name for o in learn.cbs])
-""", made['pkl'], made['folder']/'faces.npy', made['folder']/'plain.npy')
-    assert out.split() == ['48', 'cpu', 'cpu', 'train_eval', 'recorder', 'cast_to_tensor', 'progress']
-    logits = np.log(np.load(made['folder']/'plain.npy'))/1.2  # plain fastai knows no temperature
-    probs = np.exp(logits)/np.exp(logits).sum(1, keepdims=True)
-    assert np.abs(probs - made['answers'][:3]).max() < BOUND
+def test_temperature_is_in_the_weights(made):
+    "The .onnx and the .pkl say what the learner says at that temperature, and the note has none"
+    from maskdetect.training.report import face_probs, scale_probs
+    assert read_info(made['pkl']).temperature == read_info(made['onnx']).temperature == 1
+    assert np.abs(scale_probs(face_probs(made['learn'], made['faces']), 1.2) - made['answers']).max() < BOUND
+    assert np.abs(face_probs(made['learn'], made['faces']) - made['answers']).max() > 10*BOUND
 
 @pytest.mark.parametrize('kind', ['onnx', 'pkl'])
 def test_threads(made, kind):
     model = load(made[kind])
-    with cf.ThreadPoolExecutor(4) as pool: got = list(pool.map(lambda i: model.predict(made['faces'][i:i+10]), range(0, 70, 10)))
+    parts = [made['faces'][i:i+10] for i in range(0, 70, 10)]
+    with cf.ThreadPoolExecutor(4) as pool: got = list(pool.map(model.predict, parts))
     assert np.abs(np.concatenate(got) - made['answers']).max() < BOUND
     loaded = []
     t = threading.Thread(target=lambda: loaded.append(load(made[kind]).predict(made['faces'])))
@@ -102,7 +105,9 @@ def test_spawned_process(made):
         for job in jobs: assert np.abs(job.result(TIMEOUT) - made['answers']).max() < BOUND
 
 def test_relative_path_from_its_own_folder(made):
-    assert bare("import os, sys; os.chdir(sys.argv[1]); from maskdetect.classify import read_info; print(read_info('model.onnx').size)", made['onnx'].parent) == '48\n'
+    code = ("import os, sys; os.chdir(sys.argv[1]); from maskdetect.classify import read_info\n"
+            "print(read_info('model.onnx').size)")
+    assert bare(code, made['onnx'].parent) == '48\n'
 
 def test_any_number_of_any_size(made):
     model = load(made['onnx'])
@@ -115,14 +120,17 @@ def test_any_number_of_any_size(made):
     assert np.abs(np.concatenate([model.predict([o]) for o in odd[:5]]) - probs[:5]).max() < 1e-5
 
 def test_gray_two_labels(made, tmp_path):
-    from fastai.vision.all import ConvLayer, Flatten, Learner, nn
-    from maskdetect.augment import dataloaders
-    from maskdetect.export import export_model, make_info
-    dls = dataloaders(made['table'], 32, margin=.1, gray=True, bs=16, labels=LABELS[:2])
-    learn = Learner(dls, nn.Sequential(ConvLayer(1, 8, stride=2), nn.AdaptiveAvgPool2d(2), Flatten(), nn.Linear(32, 2)))
+    from fastai.vision.all import (CategoryBlock, ConvLayer, DataBlock, Flatten, ImageBlock, Learner, PILImageBW,
+                                   Resize, get_image_files, nn, parent_label)
+    from maskdetect.training.export import export_model, make_info
+    blocks = ImageBlock(PILImageBW), CategoryBlock(LABELS[:2], sort=False)
+    block = DataBlock(blocks, get_y=parent_label, item_tfms=Resize(32))
+    items = [o for o in get_image_files(made['folder']/'faces') if parent_label(o) in LABELS[:2]]
+    net = nn.Sequential(ConvLayer(1, 8, stride=2), nn.AdaptiveAvgPool2d(2), Flatten(), nn.Linear(32, 2))
+    learn = Learner(block.dataloaders(items, bs=16, num_workers=0), net)
     info = make_info(learn)
-    assert (info.channels, len(info.mean), info.margin, info.labels) == (1, 1, .1, LABELS[:2])
-    files = export_model(learn, tmp_path, info, made['faces'])
+    assert (info.channels, info.mean, info.std, info.margin, info.labels) == (1, (0,), (1,), 0, LABELS[:2])
+    files = export_model(learn, tmp_path, replace(info, margin=.1), made['faces'])
     assert load(files['onnx']).predict(made['faces']).shape == (70, 2)
 
 def test_files_hold_no_data_and_no_paths(made):
@@ -172,13 +180,14 @@ def test_damaged_pkl(made, tmp_path):
         path.write_bytes(m)
         if not refused(path):
             opened += 1
-            assert np.abs(load(path).predict(made['faces']) - made['answers']).max() < BOUND, f'mutant {i} answers wrongly'
+            assert np.abs(load(path).predict(made['faces']) - made['answers']).max() < BOUND, f'mutant {i} is wrong'
         try: read_info(path)
         except ModelError: pass
     assert opened < 20
 
 @pytest.mark.parametrize('suffix', ['.onnx', '.pkl'])
-@pytest.mark.parametrize('content', [b'', b'\0', b'PK\3\4', b'PK\5\6' + bytes(18), b'\x08\x0a', b'GIF89a', b'{}', b'\xff'*5000, bytes(5000), b'\x80\x02.'])
+@pytest.mark.parametrize('content', [b'', b'\0', b'PK\3\4', b'PK\5\6' + bytes(18), b'\x08\x0a', b'GIF89a', b'{}',
+                                     b'\xff'*5000, bytes(5000), b'\x80\x02.'])
 def test_foreign_files(suffix, content, tmp_path):
     path = tmp_path/f'x{suffix}'
     path.write_bytes(content)
@@ -186,7 +195,8 @@ def test_foreign_files(suffix, content, tmp_path):
     with pytest.raises(ModelError): read_info(path)
 
 def test_wrong_kind(made, tmp_path):
-    for suffix,data in (('.onnx', made['pkl'].read_bytes()), ('.pkl', made['onnx'].read_bytes()), ('.pt', made['pkl'].read_bytes())):
+    onnx_bytes,pkl_bytes = (made[o].read_bytes() for o in ('onnx', 'pkl'))
+    for suffix,data in (('.onnx', pkl_bytes), ('.pkl', onnx_bytes), ('.pt', pkl_bytes)):
         path = tmp_path/f'x{suffix}'
         path.write_bytes(data)
         assert refused(path)
@@ -206,9 +216,10 @@ def test_plain_onnx_and_plain_pkl(made, tmp_path):
     del proto.metadata_props[:]
     onnx.save(proto, tmp_path/'plain.onnx')
     made['learn'].export(tmp_path/'plain.pkl')
-    for name in ('plain.onnx', 'plain.pkl'):
-        for f in (MaskClassifier.load, read_info):
-            with pytest.raises(ModelError, match='without maskdetect'): f(tmp_path/name)
+    for f in (MaskClassifier.load, read_info):
+        with pytest.raises(ModelError, match='without maskdetect'): f(tmp_path/'plain.onnx')
+    with pytest.raises(ModelError, match='without maskdetect'): read_info(tmp_path/'plain.pkl')
+    assert tuple(MaskClassifier.load(tmp_path/'plain.pkl').labels) == LABELS
 
 def test_changed_graph_is_noticed(made, tmp_path):
     import onnx
@@ -225,23 +236,28 @@ def rewritten(pkl, out, **change):
             new.writestr(o.filename, f(old.read(o)) if f else old.read(o))
     return out
 
-@pytest.mark.parametrize('old,new', [(b'cfastai.learner\nLearner\n', b'cfastai.learner\nOldLearner\n'), (b'cfastai.learner\nLearner\n', b'cfastai.gone\nLearner\n'),
-                                     (b'cmaskdetect.augment\nCropReader\n', b'cmaskdetect.augment\nOldReader\n')])
+@pytest.mark.parametrize('old,new', [(b'cfastai.learner\nLearner\n', b'cfastai.learner\nOldLearner\n'),
+                                     (b'cfastai.learner\nLearner\n', b'cfastai.gone\nLearner\n'),
+                                     (b'cfastai.vision.augment\nResize\n', b'cfastai.vision.augment\nOldResize\n')])
 def test_foreign_versions(made, tmp_path, old, new):
     info = replace(read_info(made['pkl']), versions=dict(python='3.8.1', fastai='2.7.19', torch='1.13.1'))
-    path = rewritten(made['pkl'], tmp_path/'old.pkl', data_pkl=lambda b: b.replace(old, new), maskdetect_json=lambda b: info.to_json())
+    path = rewritten(made['pkl'], tmp_path/'old.pkl', data_pkl=lambda b: b.replace(old, new),
+                     maskdetect_json=lambda b: info.to_json())
     assert read_info(path) == info
     import fastai, torch
     with pytest.raises(ModelError) as e: open_learner(path)
-    for o in ('written with', 'fastai 2.7.19', 'torch 1.13.1', f'fastai {fastai.__version__}', '.onnx'): assert o in str(e.value)
+    words = 'written with', 'fastai 2.7.19', 'torch 1.13.1', f'fastai {fastai.__version__}', '.onnx'
+    assert all(o in str(e.value) for o in words)
 
 def test_note_of_other_times(made, tmp_path):
     import json
     note = json.loads(read_info(made['pkl']).to_json())
     def with_note(d): return rewritten(made['pkl'], tmp_path/'n.pkl', maskdetect_json=lambda b: json.dumps(d))
     assert read_info(with_note(note | dict(later='x'))) == read_info(made['pkl'])
-    for d,words in ((note | dict(format=99), 'pip install -U'), ({k: v for k,v in note.items() if k != 'std'}, 'lacks std'), (note | dict(size=-1), 'size must be'),
-                    (note | dict(temperature='warm'), 'temperature must be'), (note | dict(labels=['a']), 'labels must be'), ([], 'not an object')):
+    without_std = {k: v for k,v in note.items() if k != 'std'}
+    for d,words in ((note | dict(format=99), 'pip install -U'), (without_std, 'lacks std'),
+                    (note | dict(size=-1), 'size must be'), (note | dict(temperature='warm'), 'temperature must be'),
+                    (note | dict(labels=['a']), 'labels must be'), ([], 'not an object')):
         for f in (read_info, MaskClassifier.load):
             with pytest.raises(ModelError, match=words): f(with_note(d))
 
@@ -251,17 +267,24 @@ def test_reading_the_note_runs_nothing(made, tmp_path):
     assert read_info(path) == read_info(made['pkl'])
     assert not flag.exists()
 
-# ---- what export refuses
+# ---- what export stops at
 
-def test_export_refuses(made, tmp_path):
+def test_export_stops(made, tmp_path):
     import torch
     from fastai.vision.all import Learner
-    from maskdetect.export import export_model, export_onnx, export_pkl, make_info
-    learn,info = made['learn'],make_info(made['learn'])
-    for f in (export_onnx, export_pkl):
-        with pytest.raises(ModelError, match='differs'): f(learn, tmp_path/f'x{".onnx" if f is export_onnx else ".pkl"}', replace(info, mean=(0., 0., 0.)), made['faces'])
-        with pytest.raises(ModelError, match='make_info'): f(learn, tmp_path/f'x{".onnx" if f is export_onnx else ".pkl"}', replace(info, labels=LABELS[:2]))
-    class Local(torch.nn.Module): pass
+    from maskdetect.training.export import export_model, export_onnx, export_pkl
+    learn,info = made['ref'],read_info(made['pkl'])
+    for export,suffix in ((export_onnx, '.onnx'), (export_pkl, '.pkl')):
+        for wrong,words in ((dict(mean=(0., 0., 0.)), 'differs'), (dict(labels=LABELS[:2]), 'make_info'),
+                            (dict(temperature=1.2), 'plain_learner')):
+            changed = replace(info, **wrong)
+            with pytest.raises(ModelError, match=words): export(learn, tmp_path/f'x{suffix}', changed, made['faces'])
+    class Local(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.end = torch.nn.Linear(3, 3)
+        def forward(self, x): return self.end(x.mean((2, 3)))
     with pytest.raises(ModelError, match='in a module'): export_model(Learner(learn.dls, Local()), tmp_path, info)
-    with pytest.raises(ModelError): export_model(Learner(learn.dls, torch.nn.Sequential(learn.model, torch.nn.LogSoftmax(1), torch.nn.Linear(3, 4))), tmp_path, info)
+    twice = torch.nn.Sequential(learn.model, torch.nn.LogSoftmax(1), torch.nn.Linear(3, 4))
+    with pytest.raises(ModelError, match='nn.Linear'): export_model(Learner(learn.dls, twice), tmp_path, info)
     assert list(tmp_path.iterdir()) == []

@@ -5,17 +5,15 @@
 # %% auto #0
 __all__ = ['grad_cam', 'show_grad_cam', 'show_top_losses']
 
-# %% ../../nbs/05b_explain.ipynb #27ef588f
-import math
-from contextlib import contextmanager
-
+# %% ../../nbs/05b_explain.ipynb #613c14fa
 import matplotlib.pyplot as plt, numpy as np, torch
+from fastai.vision.all import show_images
 from torch import nn
 
 from ..core import ModelError, crop_face, read_image
 from .report import Report, face_dl, face_probs, input_shape
 
-# %% ../../nbs/05b_explain.ipynb #4436a318
+# %% ../../nbs/05b_explain.ipynb #7e1417c3
 def _last_maps(model):
     "The part of a model whose output is its last feature map: fastai's body, else the last convolution"
     convs = [m for m in model.modules() if isinstance(m, nn.Conv2d)]
@@ -23,79 +21,62 @@ def _last_maps(model):
     body = model[0] if isinstance(model, nn.Sequential) and len(model) == 2 else None
     return body if body and any(isinstance(m, nn.Conv2d) for m in body.modules()) else convs[-1]
 
-@contextmanager
-def _as_eval(model):
-    "The model in eval mode, and back"
-    modes = {m: m.training for m in model.modules()}
-    try: yield model.eval()
-    finally:
-        for m,v in modes.items(): m.training = v
-
-# %% ../../nbs/05b_explain.ipynb #b8ad14c6
+# %% ../../nbs/05b_explain.ipynb #36b462e6
 def _model_face(learn, crop):
     "A face as large as the learner wants it"
     return crop_face(read_image(crop), size=input_shape(learn)[1])
 
 def _label_number(learn, label):
-    vocab = list(map(str, learn.dls.vocab))
-    if not isinstance(label, str): return label
-    if label not in vocab: raise ModelError(f"the model does not know the label {label!r}; it knows {', '.join(vocab)}")
-    return vocab.index(label)
+    vocab = list(learn.dls.vocab)
+    if label in vocab: return vocab.index(label)
+    raise ModelError(f"the model does not know the label {label!r}; it knows {', '.join(vocab)}")
 
-# %% ../../nbs/05b_explain.ipynb #7b59a3bc
+# %% ../../nbs/05b_explain.ipynb #740fdf72
 def grad_cam(learn, # a fastai learner
              crop, # a face: RGB array, path or Pillow image
              layer:nn.Module|None=None, # whose output to look into; None: the last feature map
-             label:str|int|None=None # which label's score; None: the model's answer
+             label:str|None=None # which label's score; None: the model's answer
             )->np.ndarray: # (size, size) float32 heat from 0 to 1, as large as the model's input
     "Grad-CAM heat map for a label"
-    maps,x = [], face_dl(learn, [_model_face(learn, crop)]).one_batch()[0]
-    x = x.as_subclass(torch.Tensor).to(next(learn.model.parameters())).requires_grad_()  # for a frozen body too
-    with _as_eval(learn.model) as model, torch.enable_grad():
-        hook = (layer or _last_maps(model)).register_forward_hook(lambda m, i, out: maps.append(out))
-        try: logits = model(x)
-        finally: hook.remove()
-        if not maps or maps[-1].ndim != 4:
-            raise ModelError("the layer gives no feature map; choose one with a (batch, channels, h, w) output")
-        i = logits[0].argmax() if label is None else _label_number(learn, label)
-        g, = torch.autograd.grad(logits[0, i].float(), maps[-1])
+    model,maps,x = learn.model, [], face_dl(learn, [_model_face(learn, crop)]).one_batch()[0]
+    x = x.as_subclass(torch.Tensor).to(next(model.parameters())).requires_grad_()  # for a frozen body too
+    hook = (layer or _last_maps(model)).register_forward_hook(lambda m, i, out: maps.append(out))
+    was = model.training
+    try: logits = model.eval()(x)
+    finally:
+        hook.remove()
+        model.train(was)
+    if not maps or maps[-1].ndim != 4:
+        raise ModelError("the layer gives no feature map; choose one with a (batch, channels, h, w) output")
+    i = logits[0].argmax() if label is None else _label_number(learn, label)
+    g, = torch.autograd.grad(logits[0, i].float(), maps[-1])
     heat = (g.float().mean((2, 3), keepdim=True)*maps[-1].detach().float()).sum(1, keepdim=True).relu()
     heat = nn.functional.interpolate(heat, size=x.shape[-2:], mode='bilinear')[0, 0]
     return (heat/heat.max().clamp_min(1e-12)).cpu().numpy()
 
-# %% ../../nbs/05b_explain.ipynb #db9236a3
+# %% ../../nbs/05b_explain.ipynb #8b73d0cc
 def show_grad_cam(learn, # a fastai learner
-                  crops, # a face or a list of faces
-                  label:str|int|None=None, # as for `grad_cam`
+                  crops, # a list of faces
+                  label:str|None=None, # as for `grad_cam`
                   layer:nn.Module|None=None,
                   titles=None # a line above each face
-                 ): # the figure
+                 ):
     "Faces, and below each its heat map with the answer"
-    crops = list(crops) if isinstance(crops, (list, tuple)) or getattr(crops, 'ndim', 0) == 4 else [crops]
-    faces = [_model_face(learn, o) for o in crops]
-    fig,axs = plt.subplots(2, len(faces), figsize=(1.6*len(faces), 3.8), layout='constrained', squeeze=False)
-    for i,(face,p) in enumerate(zip(faces, face_probs(learn, faces))):
+    faces,heats,answers = [_model_face(learn, o) for o in crops], [], []
+    for face,p in zip(faces, face_probs(learn, faces)):
         heat,k = grad_cam(learn, face, layer, label), p.argmax() if label is None else _label_number(learn, label)
-        axs[0,i].imshow(face)
-        axs[1,i].imshow(face.mean(-1), cmap='gray')
-        axs[1,i].imshow(heat, cmap='inferno', alpha=.15+.6*heat, vmin=0, vmax=1)
-        axs[1,i].set_title(f'{learn.dls.vocab[k]}\n{p[k]:.1%}', fontsize=8)
-        if titles is not None: axs[0,i].set_title(str(titles[i]), fontsize=8)
-    for ax in axs.flat: ax.axis('off')
-    return fig
+        alpha,grey = (.15 + .6*heat)[..., None], face.mean(-1, keepdims=True)/255
+        heats.append(alpha*plt.get_cmap('inferno')(heat)[..., :3] + (1-alpha)*grey)
+        answers.append(f'{learn.dls.vocab[k]} {p[k]:.0%}')
+    titles = [*(titles or ['']*len(faces)), *answers]
+    show_images([*faces, *heats], nrows=2, titles=titles, figsize=(1.9*len(faces), 5))
 
-# %% ../../nbs/05b_explain.ipynb #a3fb0b54
+# %% ../../nbs/05b_explain.ipynb #8453f3f1
 def show_top_losses(report:Report, # with a table
                     k:int=9, # how many faces
-                    cols:int=6 # in a row
-                   ): # the figure
+                    ncols:int=6 # in a row
+                   ):
     "The faces with the largest losses, each with truth, answer and the probability of the truth"
     top = report.top_losses(k)
-    rows,cols = math.ceil(max(1, len(top))/cols), min(cols, max(1, len(top)))
-    fig,axs = plt.subplots(rows, cols, figsize=(1.75*cols, 2.5*rows), layout='constrained', squeeze=False)
-    for ax in axs.flat: ax.axis('off')
-    for ax,t in zip(axs.flat, top.itertuples()):
-        ax.imshow(report.face(t.row))
-        color = '#14609f' if t.label == t.predicted else '#a8324f'
-        ax.set_title(f'{t.label}\n→ {t.predicted}\np(truth) {t.prob:.2f}', fontsize=8, color=color)
-    return fig
+    titles = [f'{t.label}\n→ {t.predicted}\np(truth) {t.prob:.2f}' for t in top.itertuples()]
+    show_images([report.face(i) for i in top.row], nrows=-(-len(top)//ncols), titles=titles, imsize=2)

@@ -7,9 +7,10 @@ __all__ = ['BOUND', 'HALF_BOUND', 'SAME', 'pickle_imports', 'plain_learner', 'ma
            'write_onnx', 'halve', 'export_onnx', 'to_int8', 'export_int8', 'model_card', 'export_model', 'finish',
            'export_again']
 
-# %% ../../nbs/06_export.ipynb #ef1d886f
-import copy, logging, os, pathlib, pickle, pickletools, re, tempfile, warnings, zipfile
+# %% ../../nbs/06_export.ipynb #89ee5ebb
+import logging, os, pathlib, pickle, pickletools, re, tempfile, warnings, zipfile
 from contextlib import ExitStack
+from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime, timezone
 from importlib import import_module
@@ -44,18 +45,16 @@ def pickle_imports(path # a .pkl or .pth of torch
         raise ModelError(f"{path} tells only while it runs what it imports: do not open it, unless you made it")
     return sorted({arg.replace(' ', '.') for name,arg in ops if name in ('GLOBAL', 'INST')})
 
-# %% ../../nbs/06_export.ipynb #d3d7877f
+# %% ../../nbs/06_export.ipynb #3eda6a32
 @torch.no_grad()
 def _fold(model, shift, temperature, order, x):
     "Change the last Linear layer so that the logits become ((z + shift)/temperature)[:, order]"
-    layers,before = [o for o in model.modules() if isinstance(o, nn.Linear)], model(x)
-    if layers:
-        last = layers[-1]
-        bias = torch.zeros(last.out_features) if last.bias is None else last.bias
-        if len(bias) == len(shift):
-            last.weight = nn.Parameter((last.weight/temperature)[order])
-            last.bias = nn.Parameter(((bias + shift)/temperature)[order])
-    if not torch.allclose(model(x), ((before + shift)/temperature)[:, order], rtol=1e-3, atol=1e-3):
+    last,before = ([o for o in model.modules() if isinstance(o, nn.Linear)] or [None])[-1], model(x)
+    if fits := last is not None and last.out_features == before.shape[1] == len(shift):
+        last.weight = nn.Parameter((last.weight/temperature)[order])
+        last.bias = nn.Parameter(((shift if last.bias is None else last.bias + shift)/temperature)[order])
+        fits = torch.allclose(model(x), ((before + shift)/temperature)[:, order], rtol=1e-3, atol=1e-3)
+    if not fits:
         raise ModelError("the network does not end in an nn.Linear layer with an output for each label; give it one")
 
 # %% ../../nbs/06_export.ipynb #ceacb66f
@@ -88,7 +87,7 @@ def _empty_dls(labels, channels, size, mean, std):
     dls.path = Path()
     return dls
 
-# %% ../../nbs/06_export.ipynb #2197de64
+# %% ../../nbs/06_export.ipynb #0ec0f3d0
 def plain_learner(learn:Learner, # trained, on any device
                   temperature:float=1., # the logits are divided by it, see `fit_temperature`
                   prior=None, # label -> share that is met in use; None: as in training
@@ -102,12 +101,12 @@ def plain_learner(learn:Learner, # trained, on any device
         if set(prior) != set(labels) or set(sampled or ()) != set(labels):
             raise ModelError(f"prior and sampled must give a share for each of {', '.join(labels)}")
         shift[order] = torch.tensor([prior[o]/sampled[o] for o in labels]).log()
-    model = copy.deepcopy(get_model(learn.model)).to('cpu', torch.float32).to(memory_format=torch.contiguous_format).eval()
+    model = deepcopy(get_model(learn.model)).to('cpu', torch.float32).to(memory_format=torch.contiguous_format).eval()
     _fold(model, shift, temperature, order, torch.randn(2, channels, size, size))
     dls = _empty_dls(labels, channels, size, *_normalize(learn))
     return Learner(dls, model, loss_func=CrossEntropyLossFlat(), path=Path())
 
-# %% ../../nbs/06_export.ipynb #cc7daf5c
+# %% ../../nbs/06_export.ipynb #1f4d7d1c
 def make_info(learn:Learner,
               recipe=None, # `Recipe` that trained it
               table=None, # face table that it was trained on
@@ -124,10 +123,11 @@ def make_info(learn:Learner,
     return ModelInfo(
         labels=_as_labels(learn.dls.vocab)[0], size=size, channels=channels, mean=mean, std=std, quality=quality,
         **{k: getattr(recipe, k) for k in ('margin', 'threshold', 'prior', 'arch') if recipe},
-        trained_on=tuple(dict(name=s, n=len(g), digest=table_digest(g)) for s,g in train), recipe=getattr(recipe, 'name', ''),
+        trained_on=tuple(dict(name=s, n=len(g), digest=table_digest(g)) for s,g in train),
+        recipe=recipe.name if recipe else '',
         version=made['maskdetect'], created=f'{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}', versions=made)
 
-# %% ../../nbs/06_export.ipynb #0f4b9c1a
+# %% ../../nbs/06_export.ipynb #ac32b0c3
 class _Portable:
     "Python's own pickle, with paths that open on any system"
     class Pickler(pickle.Pickler):
@@ -136,7 +136,7 @@ class _Portable:
             if isinstance(o, type) and issubclass(o, PurePath): return getattr,(pathlib, 'Path')
             return (import_module, ('pathlib',)) if o is pathlib else NotImplemented
 
-_PLAIN = "build it of layers of torch, timm or fastai, or of classes in a module of your own, not in a notebook or a lambda"
+_PLAIN = "build it of layers of torch, timm or fastai, or of classes in a module, not in a notebook or a lambda"
 
 def _write_pkl(learn, path, info):
     "Pickle a plain learner, and put the note beside it into the zip"
@@ -160,7 +160,7 @@ def parity(learn:Learner, # the reference, see `plain_learner`
     expected,single = face_probs(learn, faces), np.concatenate([model.predict([o]) for o in faces[:4]])
     return float(max(abs(model.predict(faces) - expected).max(), abs(single - expected[:4]).max()))  # NaN stays NaN
 
-# %% ../../nbs/06_export.ipynb #860b5abb
+# %% ../../nbs/06_export.ipynb #6d5bde3b
 def _proved(ref, path, faces, bound=BOUND):
     "The parity of a file; `ModelError` if it is not within the bound"
     if faces is None or not len(faces): faces = sorted((SAMPLE/'faces'/'valid').rglob('*.jpg'))[::20]
@@ -174,7 +174,7 @@ def _plain_for(learn, info):
     ref = plain_learner(learn)
     if tuple(ref.dls.vocab) != info.labels:
         raise ModelError(f"the learner's labels {tuple(ref.dls.vocab)} are not those of its description; use make_info")
-    if info.temperature != 1: raise ModelError("fold the temperature into the learner: plain_learner(learn, temperature)")
+    if info.temperature != 1: raise ModelError("fold the temperature in: plain_learner(learn, temperature)")
     return ref
 
 # %% ../../nbs/06_export.ipynb #79294e17
@@ -233,12 +233,12 @@ def halve(proto:onnx.ModelProto # changed
     del proto.graph.node[:]
     proto.graph.node.extend(nodes)
 
-# %% ../../nbs/06_export.ipynb #bd02bd99
+# %% ../../nbs/06_export.ipynb #1cb23232
 def export_onnx(learn:Learner, # trained, on any device; made plain
                 path, # to be written
                 info:ModelInfo, # see `make_info`
                 faces=None, # to check it on; drawn faces if None
-                half:bool=False # store the weights in 16 bits: half the size, and probabilities may differ by `HALF_BOUND`
+                half:bool=False # 16-bit weights: half the size, and probabilities may differ by `HALF_BOUND`
                )->float: # largest difference of a probability to the learner's
     "Write one self-describing .onnx, and check it"
     ref = _plain_for(learn, info)
@@ -248,7 +248,7 @@ def export_onnx(learn:Learner, # trained, on any device; made plain
         write_onnx(proto, tmp, info)
         return _proved(ref, tmp, faces, HALF_BOUND if half else BOUND)
 
-# %% ../../nbs/06_export.ipynb #c52c86c5
+# %% ../../nbs/06_export.ipynb #ca5b2a52
 def _import_nncf():
     "NNCF, told not to send statistics"
     os.environ.setdefault('NNCF_CI', '1')  # must be set before the import
@@ -256,16 +256,13 @@ def _import_nncf():
     nncf.set_log_level(logging.ERROR)
     return nncf
 
-def _free_batch(proto, n):
-    "Fix the batch to `n` pictures, or name it to set it free"
+def _set_batch(proto, batch):
+    "Fix the batch to a number of pictures, or name it to set it free"
     for o in (proto.graph.input[0], proto.graph.output[0]):
-        d = o.type.tensor_type.shape.dim[0]
-        d.Clear()
-        if isinstance(n, int): d.dim_value = n
-        else: d.dim_param = n
+        o.type.tensor_type.shape.dim[0].CopyFrom(onnx.TensorShapeProto.Dimension(**batch))
     proto.graph.ClearField('value_info')
 
-# %% ../../nbs/06_export.ipynb #e6f7bca7
+# %% ../../nbs/06_export.ipynb #b5f35593
 def to_int8(proto:onnx.ModelProto, # with 32-bit weights, see `to_onnx`; left as it is
             info:ModelInfo, # how pictures are prepared for it
             faces # RGB arrays, a few hundred, of the kind that the model will see
@@ -273,13 +270,13 @@ def to_int8(proto:onnx.ModelProto, # with 32-bit weights, see `to_onnx`; left as
     "Post-training quantisation: the network with its convolutions in 8 bits"
     nncf,one = _import_nncf(),onnx.ModelProto()
     one.CopyFrom(proto)
-    _free_batch(one, 1)  # NNCF follows shapes, and a free batch would mislead it
+    _set_batch(one, dict(dim_value=1))  # NNCF follows shapes, and a free batch would mislead it
     one = onnx.shape_inference.infer_shapes(one)
     data = nncf.Dataset(list(faces), lambda o: {'crops': prepare([o], info)})
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         small = nncf.quantize(one, data, subset_size=len(faces), preset=nncf.QuantizationPreset.MIXED)
-    _free_batch(small, 'batch')
+    _set_batch(small, dict(dim_param='batch'))
     return small
 
 # %% ../../nbs/06_export.ipynb #cf18c6b5
@@ -306,14 +303,15 @@ def export_int8(learn:Learner, # trained, on any device; made plain
         write_onnx(small, tmp, replace(info, quality={**before, 'label in 8 bits as in 32': kept}))
         return same/n
 
-# %% ../../nbs/06_export.ipynb #5c4d9037
+# %% ../../nbs/06_export.ipynb #5e9f8514
 _DRAWN = dict(sample='drawn by maskdetect', spliced='made by maskdetect of faces of these sources')
 
 def model_card(info:ModelInfo, # see `make_info`
                report=None # `Report` on the test part
               )->str: # Markdown
     "The leaflet that belongs to a model"
-    env = jinja2.Environment(loader=jinja2.PackageLoader('maskdetect', 'templates'), trim_blocks=True, lstrip_blocks=True)
+    loader = jinja2.PackageLoader('maskdetect', 'templates')
+    env = jinja2.Environment(loader=loader, trim_blocks=True, lstrip_blocks=True)
     env.filters['pct'] = lambda x: '–' if x != x else f'{x:.2%}'
     labels = report.per_class().to_dict('index') if report else {}
     return env.get_template('model_card.md').render(i=info, labels=labels, sources=SOURCES, drawn=_DRAWN)
@@ -335,14 +333,15 @@ def export_model(learn:Learner, # trained, on any device; made plain
         tmp['card'].write_text(model_card(info, report), encoding='utf-8')
     return paths
 
-# %% ../../nbs/06_export.ipynb #facb797e
+# %% ../../nbs/06_export.ipynb #bf51d9f9
 def _result(run, report, split):
     "A run in one line of a table"
     r,t,(low,high) = run.recipe, run.table, report.interval()
     return dict(recipe=r.name, arch=r.arch, size=r.size, start='pretrained' if r.pretrained else 'scratch',
-                trained_on=', '.join(sorted(set(t.source))), faces_trained=(t.split == 'train').sum(), epochs=len(run.log),
-                seconds=round(run.seconds), split=split, faces=len(report), errors=report.to_dict()['errors'],
-                accuracy=report.accuracy, low=low, high=high, balanced_accuracy=report.balanced_accuracy)
+                trained_on=', '.join(sorted(set(t.source))), faces_trained=(t.split == 'train').sum(),
+                epochs=len(run.log), seconds=round(run.seconds), split=split, faces=len(report),
+                errors=report.to_dict()['errors'], accuracy=report.accuracy, low=low, high=high,
+                balanced_accuracy=report.balanced_accuracy)
 
 def finish(run, # `Run` of `maskdetect.training.train`
            command:str='' # how it was started, for `results.csv`
@@ -357,13 +356,14 @@ def finish(run, # `Run` of `maskdetect.training.train`
     name = f"{recipe.name} on {', '.join(sorted(set(measured.source)))} ({split})"
     report = evaluate(ref, measured, recipe.margin, name).calibrated(temperature)
     ref = plain_learner(ref, temperature)
-    files = export_model(ref, folder, make_info(ref, recipe, run.table, report), measured.path[:256], report, recipe.half)
+    info = make_info(ref, recipe, run.table, report)
+    files = export_model(ref, folder, info, measured.path[:256], report, recipe.half)
     page,digest = save_report(report, folder/'report'), table_digest(run.table)
     save_results(folder/'results.csv', [_result(run, report, split)], seed=recipe.seed, data=digest, command=command)
     files = {k: str(v) for k,v in dict(run=folder, **files, report=page).items()}
     return dict(summary=str(report), report=report.to_dict(), files=files)
 
-# %% ../../nbs/06_export.ipynb #258cae22
+# %% ../../nbs/06_export.ipynb #6f67de54
 def export_again(path, # a .pkl of a fastai learner; from a source that you trust, because loading it runs code from it
                  folder=None, # None: beside it
                  int8=None # face table for an 8-bit file, see `export_int8`; its test faces are not used
@@ -373,8 +373,8 @@ def export_again(path, # a .pkl of a fastai learner; from a source that you trus
     info,paths = learn.info, dict(onnx=folder/'model.onnx', card=folder/'model_card.md')
     if int8 is not None:
         paths['int8'] = folder/'model-int8.onnx'
-        table = int8[(int8.split != 'test') & int8.label.isin(info.labels)]
-        some = cut_faces(table.sample(min(600, len(table)), random_state=0).reset_index(drop=True), info.size, info.margin)
+        table = int8[(int8.split != 'test') & int8.label.isin(info.labels)].sample(frac=1, random_state=0)
+        some = cut_faces(table[:600].reset_index(drop=True), info.size, info.margin)
     with ExitStack() as stack:
         tmp = {k: stack.enter_context(atomic_path(v)) for k,v in paths.items()}
         export_onnx(learn, tmp['onnx'], info)

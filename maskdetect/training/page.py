@@ -30,7 +30,7 @@ def _predictions(r):
     if r.table is None: return own
     return pd.concat([r.table.reset_index(drop=True).drop(columns=own.columns, errors='ignore'), own], axis=1)
 
-# %% ../../nbs/05c_page.ipynb #a569dcf6
+# %% ../../nbs/05c_page.ipynb #668b11f7
 _INK = '#010203'
 _SVG_STYLE = '<style>:root{--ink:#1d2430}@media(prefers-color-scheme:dark){:root{--ink:#dde3ec}}</style>'
 _INKED = ('text.color', 'axes.edgecolor', 'axes.labelcolor', 'xtick.color', 'ytick.color', 'legend.labelcolor')
@@ -39,7 +39,7 @@ def _uri(kind, data): return f'data:image/{kind};base64,' + base64.b64encode(dat
 
 def _svg(plot, w=5., h=4.4):
     "Data URI of what `plot(ax=)` paints"
-    rc = {'svg.hashsalt': 'maskdetect', 'font.family': 'DejaVu Sans', 'axes.facecolor': 'none', 'legend.facecolor': 'none'}
+    rc = {'svg.hashsalt': 'maskdetect', 'axes.facecolor': 'none', 'legend.facecolor': 'none'}
     with plt.rc_context({**rc, **dict.fromkeys(_INKED, _INK)}), io.StringIO() as f:
         fig = Figure(figsize=(w, h), layout='constrained')
         plot(ax=fig.subplots())
@@ -48,7 +48,7 @@ def _svg(plot, w=5., h=4.4):
     head,rest = svg[svg.index('<svg'):].replace(_INK, 'var(--ink)').split('>', 1)
     return _uri('svg+xml', f'{head}>{_SVG_STYLE}{rest}'.encode())
 
-# %% ../../nbs/05c_page.ipynb #936eff18
+# %% ../../nbs/05c_page.ipynb #d91f5a11
 def _worst(r, photos, k=12):
     "Rows of the table of worst errors"
     def jpeg(row):
@@ -57,17 +57,17 @@ def _worst(r, photos, k=12):
             return _uri('jpeg', f.getvalue())
     def path(t): return '/'.join(Path(str(t.get('photo') or t.get('path') or '')).parts[-3:])
     top = [t for t in r.top_losses(k).to_dict('records') if t['label'] != t['predicted']]
-    return [{**t, 'path': path(t), 'p_called': float(r.probs[t['row']].max()), 'face': photos and jpeg(t['row'])} for t in top]
+    return [{**t, 'path': path(t), 'p_called': r.probs[t['row']].max(), 'face': photos and jpeg(t['row'])} for t in top]
 
-# %% ../../nbs/05c_page.ipynb #aaf16928
+# %% ../../nbs/05c_page.ipynb #a02c0a32
 def _page(r, d, temperature, photos):
     "The HTML page"
     after,C = r.calibrated(temperature), r.confusion(normalize=True)
     env = jinja2.Environment(loader=jinja2.PackageLoader('maskdetect', 'templates'), autoescape=True, trim_blocks=True,
                              lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     env.filters['pct'] = lambda x: '–' if x is None or not math.isfinite(x) else f'{x:.{1 if len(r) < 2000 else 2}%}'
-    figures = dict(confusion=_svg(r.plot_confusion, 2.6+len(r.labels), 1.4+len(C)), roc=_svg(r.plot_roc), pr=_svg(r.plot_pr),
-                   reliability=_svg(partial(r.plot_reliability, after=after)))
+    figures = dict(confusion=_svg(r.plot_confusion, 2.6+len(r.labels), 1.4+len(C)), roc=_svg(r.plot_roc),
+                   pr=_svg(r.plot_pr), reliability=_svg(partial(r.plot_reliability, after=after)))
     return env.get_template('report.html').render(
         d=d, figures=figures, rates=C.to_dict('index'), after=after.meta, after_ece=after.score('ece'), columns=SLICES,
         top=_worst(r, photos), created=f'{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC')
@@ -87,14 +87,15 @@ def save_report(report:Report,
         with atomic_path(Path(folder)/name) as tmp: tmp.write_text(text, encoding='utf-8')
     return Path(folder)/'report.html'
 
-# %% ../../nbs/05c_page.ipynb #d90422f6
+# %% ../../nbs/05c_page.ipynb #6fc7e7d0
 def load_report(folder # that `save_report` wrote
                )->Report:
     "A saved report"
     folder,gaps = Path(folder), {c: [''] for c in ('x0', 'y0', 'x1', 'y1', 'loss', 'age')}
     try:
         d = json.loads((folder/'report.json').read_text('utf-8'))
-        t = pd.read_csv(folder/'predictions.csv', keep_default_na=False, na_values=gaps, dtype=dict(group=str, skin_tone=str))
+        t = pd.read_csv(folder/'predictions.csv', keep_default_na=False, na_values=gaps,
+                        dtype=dict(group=str, skin_tone=str))
     except FileNotFoundError as e:
         name = Path(e.filename).name
         raise DataError(f"{folder} holds no report ({name} is missing); give a folder that save_report wrote") from None
@@ -103,17 +104,16 @@ def load_report(folder # that `save_report` wrote
     rest = t.drop(columns=['truth', 'predicted', 'correct', 'loss', *own])
     return Report(d['labels'], truth, probs, rest, d['name'], d['meta'], d['unknown'])
 
-# %% ../../nbs/05c_page.ipynb #d03049e3
+# %% ../../nbs/05c_page.ipynb #321e96d8
 def _side_by_side(report):
     "What `compare` tells of some faces"
-    C = report.confusion().reindex(index=LABELS, columns=LABELS, fill_value=0)
-    two,right = C.iloc[:2].sum(1), np.diag(C)[:2]
-    n,recalls = int(two.sum()), right/two.where(two > 0)
-    low,high = wilson(right.sum(), n)
-    return dict(faces=n, right=int(right.sum()), accuracy=right.sum()/n if n else math.nan, low=low, high=high,
-                balanced_accuracy=recalls.mean(), right_with_mask=recalls.iloc[0], right_without_mask=recalls.iloc[1],
-                wrong=int(report.table['label'].eq(LABELS[2]).sum()), wrong_found=int(C.iloc[2, 2]),
-                wrong_called_mask=int(C.iloc[2, 0]), called_wrong=int(C.iloc[:, 2].sum()))
+    C = report.confusion().reindex(index=LABELS, columns=LABELS, fill_value=0).to_numpy()
+    n,right,wrong = C[:2].sum(), C[0, 0]+C[1, 1], int(report.table['label'].eq(LABELS[2]).sum())
+    with np.errstate(invalid='ignore'): recalls = C.diagonal()[:2]/C[:2].sum(1)
+    low,high = wilson(right, n)
+    return dict(faces=n, right=right, accuracy=right/n if n else math.nan, low=low, high=high,
+                balanced_accuracy=pd.Series(recalls).mean(), right_with_mask=recalls[0], right_without_mask=recalls[1],
+                wrong=wrong, wrong_found=C[2, 2], wrong_called_mask=C[2, 0], called_wrong=C[:, 2].sum())
 
 def _model_names(paths):
     "A short name for each model file; the whole path where two would share one"

@@ -6,8 +6,8 @@
 __all__ = ['SLICES', 'Report', 'face_dl', 'face_probs', 'input_shape', 'evaluate', 'wilson', 'ece', 'scale_probs',
            'fit_temperature']
 
-# %% ../../nbs/05a_interpret.ipynb #cd1e1383
-import math, warnings
+# %% ../../nbs/05a_interpret.ipynb #11f9b18a
+import json, math, warnings
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -49,12 +49,12 @@ class Report:
     def __len__(self): return len(self.probs)
     def __repr__(self): return f"Report({self.name!r}, {len(self)} faces, accuracy {self.accuracy:.1%})"
 
-# %% ../../nbs/05a_interpret.ipynb #c177a8b2
+# %% ../../nbs/05a_interpret.ipynb #1000cf0a
 def _check_probs(probs, k):
     probs = np.asarray(probs, np.float32)
-    if probs.ndim != 2 or probs.shape[1] != k: raise DataError(f"probabilities must be faces x {k} labels, not {probs.shape}")
+    if probs.shape[1:] != (k,): raise DataError(f"probabilities must be faces x {k} labels, not {probs.shape}")
     if not len(probs): raise DataError("no faces to report on; the table is empty")
-    if not np.isfinite(probs).all(): raise DataError("some probabilities are not numbers; the model or its input is bad")
+    if not np.isfinite(probs).all(): raise DataError("some probabilities are not numbers; the model is broken")
     if probs.min() < -1e-4 or abs(probs.sum(1)-1).max() > 1e-2:
         raise DataError("the probabilities of a face must add up to 1; apply a softmax first")
     return probs
@@ -93,7 +93,7 @@ def input_shape(learn)->tuple: # (channels, size): 3 or 1, and the side in pixel
     if h != w: raise ModelError(f"the learner takes pictures of {w}x{h} pixels; faces are square: use Resize({h})")
     return int(channels), int(h)
 
-# %% ../../nbs/05a_interpret.ipynb #85d09f2a
+# %% ../../nbs/05a_interpret.ipynb #fc4f4167
 def evaluate(model, # a `MaskClassifier`, or a fastai learner
              table:pd.DataFrame, # face table
              margin:float|None=None, # around each box, see `crop_face`; None: what the model's file says, else 0
@@ -102,7 +102,7 @@ def evaluate(model, # a `MaskClassifier`, or a fastai learner
     "Ask a model about every face of a table"
     if table is None or not len(table): raise DataError("no faces to evaluate on; the table is empty")
     learner,info = hasattr(model, 'dls'), getattr(model, 'info', None)
-    if not (learner or info): raise ModelError("evaluate takes a MaskClassifier or a fastai learner, not a file or network")
+    if not (learner or info): raise ModelError("evaluate takes a MaskClassifier or a fastai learner, nothing else")
     labels,size = (model.dls.vocab, input_shape(model)[1]) if learner else (info.labels, info.size)
     if margin is None: margin = getattr(info, 'margin', 0.)
     table,ask = table.reset_index(drop=True), partial(face_probs, model) if learner else model.predict
@@ -134,16 +134,17 @@ def confusion(self:Report,
 @patch(as_prop=True)
 def _counts(self:Report): return self.confusion().to_numpy()[:len(self.labels)]
 
-# %% ../../nbs/05a_interpret.ipynb #42b0ed34
+# %% ../../nbs/05a_interpret.ipynb #c6923738
 @patch
 def plot_confusion(self:Report, ax=None):
     "Share of each row, by scikit-learn; rows below the line are labels that the model does not know"
     k,names = len(self.labels), np.array((*self.labels, *self.unknown))
     plot = partial(skm.ConfusionMatrixDisplay.from_predictions, normalize='true', values_format='.1%', cmap='Blues')
-    ax = plot(names[self.targets], names[self._predicted], labels=names, colorbar=False, ax=ax).ax_
-    ax.set(xlim=(-.5, k-.5), xlabel='predicted', ylabel='truth')
-    if self.unknown: ax.axhline(k-.5, color=plt.rcParams['text.color'])
-    return ax
+    d = plot(names[self.targets], names[self._predicted], labels=names, colorbar=False, ax=ax)
+    for o in d.text_[:, k:].flat: o.set_visible(False)
+    d.ax_.set(xlim=(-.5, k-.5), xlabel='predicted', ylabel='truth')
+    if self.unknown: d.ax_.axhline(k-.5, color=plt.rcParams['text.color'])
+    return d.ax_
 
 # %% ../../nbs/05a_interpret.ipynb #9183f976
 def _from_counts(C):
@@ -156,7 +157,7 @@ def _from_counts(C):
         return dict(accuracy=right.sum(-1)/true.sum(-1), balanced_accuracy=mean(recall), macro_f1=mean(f1),
                     precision=right/called, recall=recall, f1=f1)
 
-# %% ../../nbs/05a_interpret.ipynb #ccea4de6
+# %% ../../nbs/05a_interpret.ipynb #f21c56e9
 @patch(as_prop=True)
 def accuracy(self:Report)->float:
     "Share of right answers among the faces whose label the model knows"
@@ -170,8 +171,8 @@ def balanced_accuracy(self:Report)->float:
 @patch
 def per_class(self:Report)->pd.DataFrame: # precision, recall, f1, support; a row for each label of the model
     "Precision, recall and F1 of each label; NaN where a label does not occur or was never given"
-    v = _from_counts(self._counts)
-    return pd.DataFrame({o: v[o] for o in ('precision', 'recall', 'f1')}, self.labels).assign(support=self._counts.sum(1))
+    v,support = _from_counts(self._counts), self._counts.sum(1)
+    return pd.DataFrame({o: v[o] for o in ('precision', 'recall', 'f1')}, self.labels).assign(support=support)
 
 # %% ../../nbs/05a_interpret.ipynb #b0eca69d
 def wilson(right:int, # successes
@@ -205,13 +206,13 @@ def ece(probs, # (faces, labels)
     "Expected calibration error"
     return float(_gaps(np.ones((1, len(probs))), np.asarray(probs), np.asarray(targets), bins)[0])
 
-# %% ../../nbs/05a_interpret.ipynb #c7390165
-_RATES,_OF_A_LABEL = ('accuracy', 'precision', 'recall'), ('precision', 'recall', 'f1', 'auc')
+# %% ../../nbs/05a_interpret.ipynb #e2763c28
+_OF_ALL,_OF_A_LABEL = ('accuracy', 'balanced_accuracy', 'macro_f1', 'ece'), ('precision', 'recall', 'f1', 'auc')
 
 @patch
 def _values(self:Report, metric, W=None, prior=0.):
     "Values of a metric of the known faces, one for each row of weights (samples, faces)"
-    names = ['accuracy', 'balanced_accuracy', 'macro_f1', 'ece', *(f'{m}:{o}' for m in _OF_A_LABEL for o in self.labels)]
+    names = [*_OF_ALL, *(f'{m}:{o}' for m in _OF_A_LABEL for o in self.labels)]
     if metric not in names: raise ValueError(f"unknown metric {metric!r}; choose from {', '.join(names)}")
     ok,k,(what,_,label) = self._known, len(self.labels), metric.partition(':')
     probs,targets,i = self.probs[ok], self.targets[ok], self.labels.index(label) if label else None
@@ -230,7 +231,7 @@ def score(self:Report,
     "A measure of quality by its name"
     return float(self._values(metric)[0])
 
-# %% ../../nbs/05a_interpret.ipynb #3e8190a2
+# %% ../../nbs/05a_interpret.ipynb #1d00cbdc
 @patch
 def interval(self:Report,
              metric:str='accuracy', # as for `score`
@@ -241,7 +242,7 @@ def interval(self:Report,
     if not math.isfinite(value): return math.nan, math.nan
     if what == 'accuracy': return wilson(C.trace(), C.sum())
     i = self.labels.index(label) if label else 0
-    if what in _RATES: return wilson(C[i, i], C.sum(0 if what == 'precision' else 1)[i])
+    if what in ('precision', 'recall'): return wilson(C[i, i], C.sum(0 if what == 'precision' else 1)[i])
     rng,faces,prior = np.random.default_rng(0), int(C.sum()), (C.sum(1, keepdims=True) > 0)/np.full(C.shape, C.shape[1])
     def sample(m): return self._values(metric, rng.standard_exponential((m, faces), dtype=np.float32),
                                        rng.standard_gamma(np.tile(prior, (m, 1, 1))))
@@ -390,24 +391,17 @@ def slices(self:Report,
     low,high = np.array([wilson(s, m) for s,m in zip(right, n)]).reshape(-1, 2).T
     return pd.DataFrame(dict(faces=n, errors=n-right, accuracy=right/n, low=low, high=high)).rename_axis(by)
 
-# %% ../../nbs/05a_interpret.ipynb #69f3eb7e
+# %% ../../nbs/05a_interpret.ipynb #e53b0f04
 @patch
 def __str__(self:Report):
     n,(lo,hi) = int(self._known.sum()), self.interval()
-    head = f"{self.name}: {self._right.sum()} of {n} faces right, accuracy {self.accuracy:.2%} (95 % interval {lo:.2%} to {hi:.2%})"
-    if n < len(self): head += f"\n{len(self)-n} faces have a label that the model does not know; see where they went below"
+    head = (f"{self.name}: {self._right.sum()} of {n} faces right, accuracy {self.accuracy:.2%} "
+            f"(95 % interval {lo:.2%} to {hi:.2%})")
+    if n < len(self): head += f"\n{len(self)-n} faces have a label that the model does not know; see where they went"
     return '\n\n'.join([head, self.confusion().to_string(), self.per_class().to_string(float_format='{:.4f}'.format)])
 
-# %% ../../nbs/05a_interpret.ipynb #fbd2f890
+# %% ../../nbs/05a_interpret.ipynb #dde3ae74
 SLICES = dict(source='Source', split='Split', mask_type='Kind of mask', age='Age', skin_tone='Skin tone') # titles
-
-def _plain(x):
-    "Something that JSON can hold; what is not a number becomes None"
-    if isinstance(x, dict): return {str(k): _plain(v) for k,v in x.items()}
-    if isinstance(x, (list, tuple, np.ndarray)): return [_plain(v) for v in x]
-    if isinstance(x, np.generic): x = x.item()
-    if isinstance(x, float): return round(x, 6) if math.isfinite(x) else None
-    return x if isinstance(x, (str, int, bool, type(None))) else str(x)
 
 @patch
 def to_dict(self:Report)->dict: # JSON can hold it
@@ -415,11 +409,12 @@ def to_dict(self:Report)->dict: # JSON can hold it
     def both(m): return dict(zip(('value', 'low', 'high'), (self.score(m), *self.interval(m))))
     C,ok,table = self.confusion(), self._known, [] if self.table is None or not self._known.any() else self.table
     parts = {c: s for c in SLICES if c in table and 1 < len(s := self.slices(c)) <= 40}
-    return _plain(dict(
+    d = dict(
         name=self.name, labels=self.labels, unknown=self.unknown, meta=self.meta,
-        faces=len(self), faces_known=ok.sum(), errors=(~self._right)[ok].sum(),
-        **{m: both(m) for m in ('accuracy', 'balanced_accuracy', 'macro_f1', 'ece')},
+        faces=len(self), faces_known=ok.sum(), errors=(~self._right)[ok].sum(), **{m: both(m) for m in _OF_ALL},
         log_loss=self.losses()[ok].mean() if ok.any() else None,
         temperature_suggested=fit_temperature(self.probs, self.targets) if ok.any() else None,
         per_class={o: dict(support=C.loc[o].sum(), **{m: both(f'{m}:{o}') for m in _OF_A_LABEL}) for o in self.labels},
-        confusion=C.to_dict('index'), slices={c: [dict(group=str(i), **r) for i,r in s.to_dict('index').items()] for c,s in parts.items()}))
+        confusion=C.to_dict('index'),
+        slices={c: s.rename(str).reset_index(names='group').to_dict('records') for c,s in parts.items()})
+    return json.loads(pd.Series(d).to_json(double_precision=6))  # numbers of numpy and NaN become JSON's
