@@ -35,7 +35,7 @@ def _face_block(recipe, vocab):
                      item_tfms=Resize(recipe.size, ResizeMethod.Pad, pad_mode=PadMode.Border),
                      batch_tfms=augmentations(recipe.augment) + normalize)
 
-# %% ../../nbs/04_train.ipynb #35efcb04
+# %% ../../nbs/04_train.ipynb #677f4f08
 def face_dls(folder, # of faces: {train,valid}/{label}/*.jpg, as `write_faces` writes it
              recipe:Recipe
             )->DataLoaders:
@@ -49,9 +49,15 @@ def face_dls(folder, # of faces: {train,valid}/{label}/*.jpg, as `write_faces` w
     block = _face_block(recipe, [o for o in LABELS if o in {p.parent.name for p in items}])
     how = dict(bs=min(recipe.bs, n['train']), val_bs=2*recipe.bs)
     if default_device().type == 'cpu': how['num_workers'] = 0
-    if not recipe.samples: return block.dataloaders(items, **how)
-    dls = block.weighted_dataloaders(items, _weights(folder, items), **how)
+    if not recipe.samples: return _no_resize(block.dataloaders(items, **how), recipe.size)
+    dls = _no_resize(block.weighted_dataloaders(items, _weights(folder, items), **how), recipe.size)
     dls.train.n, dls.train.get_idxs = recipe.samples, MethodType(_choose, dls.train)
+    return dls
+
+def _no_resize(dls, size):
+    "Training faces that already have the size are not resized again, which takes a third of the time to read them"
+    if all(Image.open(p).size == (size, size) for p in dls.train.items):
+        dls.train.after_item = Pipeline([o for o in dls.train.after_item if not isinstance(o, Resize)], split_idx=0)
     return dls
 
 # %% ../../nbs/04_train.ipynb #e77c655b
@@ -103,7 +109,7 @@ def plain_net(recipe:Recipe, n_out:int # number of labels
     head = nn.Dropout(recipe.ps), nn.Flatten(), nn.Linear(flat, 128), nn.ReLU(), nn.Linear(128, n_out)
     return nn.Sequential(nn.Sequential(*body), nn.Sequential(*head))
 
-# %% ../../nbs/04_train.ipynb #1384ebd0
+# %% ../../nbs/04_train.ipynb #0d4309e9
 def build_learner(recipe:Recipe, dls:DataLoaders, # from `face_dls`
                   pretrained:bool|None=None # None: as the recipe says
                  )->Learner:
@@ -114,9 +120,10 @@ def build_learner(recipe:Recipe, dls:DataLoaders, # from `face_dls`
                metrics=[accuracy, BalancedAccuracy()])
     if recipe.arch in PLAIN: learn = Learner(dls, plain_net(recipe, len(dls.vocab)), **how)
     else:
-        if isinstance(arch, str): need('timm', 'vit')
+        if isinstance(arch, str):
+            vit = need('timm', 'vit').models.is_model_in_modules(arch, {'vision_transformer'})
+            if vit: how |= dict(dynamic_img_size=True, dynamic_img_pad=True)  # made for one size, else
         elif pretrained: _fetch_weights(arch)
-        if recipe.arch.startswith('vit_'): how |= dict(dynamic_img_size=True, dynamic_img_pad=True)
         head = recipe.model_dump(include={'ps', 'lin_ftrs', 'concat_pool', 'first_bn'})
         how |= dict(pretrained=pretrained, n_in=1 if recipe.gray else 3)
         try: learn = vision_learner(dls, arch, normalize=False, **head, **how)
