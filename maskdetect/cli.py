@@ -6,14 +6,14 @@
 __all__ = ['main']
 
 # %% ../nbs/90_cli.ipynb #a7dcd67e
-import argparse, contextlib, csv, difflib, io, itertools, os, re, shlex, signal, sys, warnings
+import argparse, contextlib, difflib, os, re, shlex, signal, sys, warnings
 from contextvars import ContextVar
 from json import dumps
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
-from .core import SAMPLE, DataError, ImageError, MaskdetectError, atomic_path, crop_face, need, read_image
+from .core import SAMPLE, DataError, MaskdetectError, atomic_path, need, read_image
+from .pictures import RowWriter, judge_all, judge_crops, judge_scenes
 
 # %% ../nbs/90_cli.ipynb #ee250963
 _VERBS = {}
@@ -299,109 +299,7 @@ Next:
   maskdetect data list                    sources of real photos; then: maskdetect train resnet34 --data NAME
 The course starts with nbs/01_first_model.ipynb. Drawn faces show that everything works, not how well it sees people."""
 
-# %% ../nbs/90_cli.ipynb #a6128aad
-class _Rows:
-    "A CSV that is whole after every row"
-    def __init__(self, path, columns):
-        self.path = path
-        self.columns = columns
-        try: self.file = open(path, 'w', newline='', encoding='utf-8', errors='surrogateescape')
-        except OSError as e: raise MaskdetectError(f"{path} was not written: {e.strerror}") from None
-        self.add([dict(zip(columns, columns))])
-
-    def add(self, rows):
-        end = self.file.tell() if self.file.seekable() else None
-        text = io.StringIO()
-        csv.DictWriter(text, self.columns, restval='', extrasaction='ignore').writerows(rows)
-        try:
-            self.file.write(text.getvalue())
-            self.file.flush()
-        except OSError as e:
-            with contextlib.suppress(OSError): os.truncate(self.path, end or 0)  # no half rows
-            raise MaskdetectError(f"{self.path}: {e.strerror}; the rows up to here are in it") from None
-
-# %% ../nbs/90_cli.ipynb #43231ded
-class _JsonList:
-    "A JSON list that is written as it grows; without `on` it writes nothing"
-    def __init__(self, on):
-        self.on = on
-        self.before = '['
-    def __enter__(self): return self
-    def add(self, item):
-        if not self.on: return
-        print(self.before + dumps(item), end='', flush=True)
-        self.before = ',\n'
-    def __exit__(self, *_):
-        if self.on: print('[]' if self.before == '[' else ']')
-
-# %% ../nbs/90_cli.ipynb #c11a0001
-def _copy_path(src, folder, used):
-    "Where the annotated copy of a picture goes: a name that no other copy has"
-    stem = Path(urlsplit(src).path if '://' in src else src).stem
-    stem = re.sub(r'[^\w.-]+', '_', stem)[:80].strip('._') or 'picture'
-    names = (f"{stem}-faces{f'-{i}' if i > 1 else ''}.jpg" for i in itertools.count(1))
-    name = next(o for o in names if o.lower() not in used)
-    used.add(name.lower())
-    return Path(folder)/name
-
-# %% ../nbs/90_cli.ipynb #7c5ebd49
-def _save_copy(faces, image, path):
-    "Write a picture with its verdicts"
-    import cv2
-    if max(image.shape) > 65500:
-        raise ImageError(f"{faces.path}: no marked copy can be made, a JPEG has at most 65,500 pixels a side; "
-                         "leave out --out, or make it smaller first")
-    with atomic_path(path) as tmp: tmp.write_bytes(cv2.imencode('.jpg', faces.draw(image)[..., ::-1])[1])
-
-# %% ../nbs/90_cli.ipynb #c11a0002
-def _scenes(pictures, detector, out=None):
-    "(item, rows) of each picture: what `Faces` says, or path and error; and its annotated copy, if asked for"
-    from maskdetect.detect import Faces, list_sources, open_source
-    used = set()
-    for src,error in list_sources(pictures):
-        try:
-            if error: raise error
-            image,path = open_source(src)
-            faces = Faces(detector.predict(image), image.shape[1::-1], path)
-            copy = _copy_path(path, out, used) if out else None
-            if out: _save_copy(faces, image, copy)
-            yield faces.to_dict() | (dict(copy=str(copy)) if out else {}),faces.to_rows()
-        except ImageError as e: yield dict(path=str(src), error=str(e)),[]
-
-# %% ../nbs/90_cli.ipynb #e341c164
-def _cut(src, error, size):
-    "A picture as one face: path and crop, or path and error"
-    from maskdetect.detect import open_source
-    try:
-        if error: raise error
-        return dict(path=str(src)),crop_face(open_source(src)[0], size=size)
-    except MaskdetectError as e: return dict(path=str(src), error=str(e) if str(src) in str(e) else f'{src}: {e}'),None
-
-# %% ../nbs/90_cli.ipynb #e84e7cac
-def _crops(pictures, model):
-    "(item, rows) of each picture, taken as one face"
-    from maskdetect.detect import list_sources
-    sources = list_sources(pictures)
-    while batch := [_cut(*o, model.size) for o in itertools.islice(sources, 64)]:
-        probs = iter(model.predict([crop for _,crop in batch if crop is not None]))
-        for item,crop in batch:
-            if crop is not None:
-                p = next(probs)
-                item |= dict(label=model.info.verdict(p), probs={l: round(float(v), 4) for l,v in zip(model.labels, p)})
-            yield item,[item | item.get('probs', {})]
-
-# %% ../nbs/90_cli.ipynb #9bd979e9
-def _print_faces(item):
-    "A line for each face, numbered from left to right"
-    path = item['path'].replace('\n', '\\n').replace('\r', '\\r')
-    path = path.encode(sys.stdout.encoding or 'utf-8', 'backslashreplace').decode()
-    faces = item.get('faces', [item])
-    for i,face in enumerate(faces, 1):
-        where = f"{i:3} {','.join(str(round(v)) for v in face['box']):>20}  " if 'box' in face else ''
-        print(f"{face['label']:15} {max(face['probs'].values()):6.1%}  {where}{path}")
-    if not faces: print(f"{'no face':22}  {'':24}  {path}")
-
-# %% ../nbs/90_cli.ipynb #b4a3c8fa
+# %% ../nbs/90_cli.ipynb #d276a431
 @_verb
 def do_predict(pictures:_many('PICTURE', "files, folders, patterns such as 'shots/*.jpg', URLs"),
                model:_Model=None, engine:_Engine='auto', tiles:_Tiles=False, json:_AsJson=False,
@@ -415,8 +313,8 @@ def do_predict(pictures:_many('PICTURE', "files, folders, patterns such as 'shot
     model = _classifier(model, engine)
     columns = ['label', *model.labels, 'error']
     if not crops: columns = ['face', 'x0', 'y0', 'x1', 'y1', *columns[:-1], 'score', 'error']
-    results = _crops(pictures, model) if crops else _scenes(pictures, _detector(model, tiles, min_score), out)
-    status = _judge_all(results, _Rows(csv, ['path', *columns]) if csv else None, json, json or csv)
+    results = judge_crops(pictures, model) if crops else judge_scenes(pictures, _detector(model, tiles, min_score), out)
+    status = judge_all(results, RowWriter(csv, ['path', *columns]) if csv else None, json, quiet=csv)
     for what,where in (('marked copies', out), ('table', csv)):
         if where and status != 130: print(f"{what}: {where}", file=sys.stderr)
     return status
@@ -426,23 +324,6 @@ def _detector(model, tiles=False, min_score=None, engine='auto'):
     from maskdetect.detect import FaceDetector, MaskDetector
     faces = FaceDetector(tiles=tiles, **({} if min_score is None else dict(min_score=min_score)))
     return MaskDetector(model, faces, engine=engine)
-
-# %% ../nbs/90_cli.ipynb #38d221cd
-def _judge_all(results, table, json, quiet):
-    "Print and write what is said of each picture, as it comes; the exit status"
-    from tqdm import tqdm
-    done = failed = 0
-    try:
-        with _JsonList(json) as out:
-            for item,rows in tqdm(results, unit='picture', disable=not sys.stderr.isatty(), delay=2):
-                done += 1
-                failed += 'error' in item
-                out.add(item)
-                if table: table.add(rows or [item])
-                if 'error' in item: print(f"maskdetect: {item['error']}", file=sys.stderr)
-                elif not quiet: _print_faces(item)
-    except KeyboardInterrupt: return _fail(f"stopped; the answers for {done} pictures are kept", 130)
-    return 1 if failed or not done else 0
 
 # %% ../nbs/90_cli.ipynb #d5cd08bf
 @_verb
