@@ -17,13 +17,15 @@ from maskdetect.training import sources as D
 def _own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv('MASKDETECT_CACHE', str(tmp_path/'cache'))
     monkeypatch.delenv('MASKDETECT_DATA', raising=False)
-    for k in ('http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'all_proxy'): monkeypatch.delenv(k, raising=False)
+    for k in ('http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'all_proxy'):
+        monkeypatch.delenv(k, raising=False)
     monkeypatch.setenv('NO_PROXY', '*')
 
 
 @contextmanager
 def serve(body, cut=(), status=200, slow=0, length=True):
-    "A server of one file; `cut`: after how many bytes the connection breaks, one for each request; yields (url, log of requests)"
+    """A server of one file; yields (url, log of requests).
+    `cut`: after how many bytes the connection breaks, one for each request"""
     log, cuts = [], list(cut)
     class H(BaseHTTPRequestHandler):
         def log_message(self, *a): pass
@@ -52,7 +54,10 @@ def serve(body, cut=(), status=200, slow=0, length=True):
 # --- archives -------------------------------------------------------------------------------------------------------
 
 def photo(n=0):
-    f = io.BytesIO(); Image.fromarray(np.random.default_rng(n).integers(0, 255, (24, 24, 3), np.uint8)).save(f, 'jpeg'); return f.getvalue()
+    pixels = np.random.default_rng(n).integers(0, 255, (24, 24, 3), np.uint8)
+    f = io.BytesIO()
+    Image.fromarray(pixels).save(f, 'jpeg')
+    return f.getvalue()
 
 def make_zip(path, members, links=()):
     with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as z:
@@ -80,9 +85,11 @@ def test_hostile_archive(tmp_path, make):
 
 def test_many_files(tmp_path, monkeypatch):
     monkeypatch.setattr(D, 'MAX_FILES', 100)
-    with pytest.raises(DataError, match='more than 100'): D.unpack(make_zip(tmp_path/'a.zip', {f'{i}': b'' for i in range(101)}), tmp_path/'out')
+    many = make_zip(tmp_path/'a.zip', {f'{i}': b'' for i in range(101)})
+    with pytest.raises(DataError, match='more than 100'): D.unpack(many, tmp_path/'out')
 
-@pytest.mark.parametrize('damage', [lambda b: b[:len(b)//2], lambda b: b[:60]+bytes(40)+b[100:], lambda b: b'', lambda b: b'<html>', lambda b: b[:-10]])
+@pytest.mark.parametrize('damage', [
+    lambda b: b[:len(b)//2], lambda b: b[:60]+bytes(40)+b[100:], lambda b: b'', lambda b: b'<html>', lambda b: b[:-10]])
 def test_damaged_archive(tmp_path, damage):
     f = make_zip(tmp_path/'a.zip', FINE)
     f.write_bytes(damage(f.read_bytes()))
@@ -189,12 +196,18 @@ def kaggle(body, cut=()):
             self.rfile.read(int(self.headers.get('Content-Length', 0)))
             if 'Download' in self.path: return self.file()
             out = json.dumps(dict(currentVersionNumber=3, ref='a/b', title='t')).encode()
-            self.send_response(200); self.send_header('Content-Type', 'application/json'); self.send_header('Content-Length', str(len(out))); self.end_headers(); self.wfile.write(out)
+            self.send_response(200)
+            self.send_header('Content-Type', 'application/json')
+            self.send_header('Content-Length', str(len(out)))
+            self.end_headers()
+            self.wfile.write(out)
         def do_GET(self): self.file()
         def file(self):
             start = int(self.headers['Range'][6:-1]) if self.headers.get('Range') else 0
             self.send_response(206 if start else 200)
-            self.send_header('Accept-Ranges', 'bytes'); self.send_header('Content-Length', str(len(body)-start)); self.send_header('Content-Type', 'application/zip')
+            self.send_header('Accept-Ranges', 'bytes')
+            self.send_header('Content-Length', str(len(body)-start))
+            self.send_header('Content-Type', 'application/zip')
             self.end_headers()
             stop = cuts.pop(0) if cuts else None
             self.wfile.write(body[start:][:stop])

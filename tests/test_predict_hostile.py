@@ -75,7 +75,8 @@ def test_changed_bytes(detector, files, kind, seed):
 
 NO_PICTURES = [b'\0'*5000, b'\xff'*5000, b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n', b'GIF89a', b'RIFF\0\0\0\0WEBP', b'BM',
                b'II*\0', b'P6 9 9 255 ', b'<svg/>', b'<html>', b'{}', b'%PDF-1.7', b'PK\3\4', b'\x7fELF',
-               b'#!/bin/sh', b'text', '\N{SNOWMAN}'.encode(), b'P6 100000 100000 255 ', b'P5\n-5 5\n255\n', bytes(range(256))*20]
+               b'#!/bin/sh', b'text', '\N{SNOWMAN}'.encode(), b'P6 100000 100000 255 ', b'P5\n-5 5\n255\n',
+               bytes(range(256))*20]
 
 @pytest.mark.parametrize('data', NO_PICTURES)
 def test_no_picture(detector, data): assert isinstance(answer(detector, data), MaskdetectError)
@@ -184,8 +185,8 @@ def test_no_source(detector, src): assert isinstance(answer(detector, src), Mask
 
 # ---- the file system
 
-NAMES = ['sp ace.jpg', 'ünïcödé-\N{SNOWMAN}-文字.jpg', 'new\nline.jpg', 'tab\tand\rreturn.jpg', '-leading.jpg', '--json',
-         'quote\'".jpg', '[brackets].jpg', 'star*.jpg', '%s{0}$HOME.jpg', '.hidden.jpg', 'noending',
+NAMES = ['sp ace.jpg', 'ünïcödé-\N{SNOWMAN}-文字.jpg', 'new\nline.jpg', 'tab\tand\rreturn.jpg', '-leading.jpg',
+         '--json', 'quote\'".jpg', '[brackets].jpg', 'star*.jpg', '%s{0}$HOME.jpg', '.hidden.jpg', 'noending',
          'x'*200 + '.jpg', 'UPPER.JPG', 'two.dots.jpg', b'not-utf8-\xff.jpg']
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='names of Linux')

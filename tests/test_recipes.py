@@ -6,7 +6,8 @@ import pytest
 for module in ('torch', 'fastai', 'trackers'): pytest.importorskip(module)
 cv2 = pytest.importorskip('cv2')
 
-RECIPES = {'resnet34': ['--from-scratch', '--set', 'lr_find=false'], 'gray-cnn': ['--set'], 'cnn128': ['--set'], 'cnn50': ['--set'],
+RECIPES = {'resnet34': ['--from-scratch', '--set', 'lr_find=false'],
+           'gray-cnn': ['--set'], 'cnn128': ['--set'], 'cnn50': ['--set'],
            'mobilenet-3class': ['--from-scratch', '--set', 'freeze_epochs=0'],
            'vit': ['--from-scratch', '--set', 'samples=0', 'reread=false', 'arch=test_vit']}  # timm's smallest
 

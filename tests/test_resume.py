@@ -18,7 +18,8 @@ from maskdetect.training.sources import load_table
 from maskdetect.training.train import train
 df = load_table(SAMPLE/'faces')
 df = df[df.split != 'test'].groupby(['split', 'label']).head(40)
-recipe = Recipe(name='tiny', arch='cnn50', size=32, bs=16, pretrained=False, epochs={EPOCHS}, lr=2e-3, precision='float32')
+recipe = Recipe(name='tiny', arch='cnn50', size=32, bs=16, pretrained=False, epochs={EPOCHS}, lr=2e-3,
+                precision='float32')
 run = train(recipe, df, out=sys.argv[1])
 print('finished', run.learn.predict(df.path.iloc[0])[0], flush=True)
 '''
@@ -78,7 +79,8 @@ def test_damaged_and_foreign_folders(tmp_path):
         train(recipe.changed(seed=1), df, out=tmp_path/'run')
     with pytest.raises(MaskdetectError, match='the faces'): train(recipe, df.iloc[1:], out=tmp_path/'run')
     with pytest.raises(ModelError, match='no longer a number'):
-        train(recipe.changed(lr=10., epochs=40, schedule='constant', augment={}), df.assign(group=df.path), out=tmp_path/'nan')
+        explodes = recipe.changed(lr=10., epochs=40, schedule='constant', augment={})
+        train(explodes, df.assign(group=df.path), out=tmp_path/'nan')
     (tmp_path/'run'/'last.pth').write_bytes(b'half')
     with pytest.raises(ModelError, match='damaged'): train(recipe, df, out=tmp_path/'run')
     assert len(Run.load(tmp_path/'run').log) == 1

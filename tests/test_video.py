@@ -36,7 +36,8 @@ def happens(frames, fps=FPS, **options):
 def film(path, n=30, size=(96, 64), fourcc='mp4v'):
     "A small film by OpenCV"
     out = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*fourcc), FPS, size)
-    for i in range(n): out.write(np.roll(np.tile(np.arange(size[0], dtype=np.uint8)[None, :, None]*2, (size[1], 1, 3)), 3*i, 1))
+    image = np.tile(np.arange(size[0], dtype=np.uint8)[None, :, None]*2, (size[1], 1, 3))
+    for i in range(n): out.write(np.roll(image, 3*i, 1))
     out.release()
     return path
 
@@ -84,7 +85,9 @@ def test_a_verdict_needs_half_of_the_vote():
     assert not events and people.unsettled == 1
 
 def test_events_of_one_person():
-    events,people = happens([[face()]]*30 + [[face('without_mask')]]*30 + [[face('incorrect_mask')]]*40 + [[face()]]*30 + [[]]*60)
+    off = face('without_mask')
+    incorrect = face('incorrect_mask')
+    events,people = happens([[face()]]*30 + [[off]]*30 + [[incorrect]]*40 + [[face()]]*30 + [[]]*60)
     assert [e.event for e in events] == ['entered', 'mask_off', 'incorrect', 'mask_on', 'left']
     assert [e.label for e in events] == ['with_mask', 'without_mask', 'incorrect_mask', 'with_mask', 'with_mask']
     assert {e.track for e in events} == {1} and people.people == 1
@@ -118,8 +121,8 @@ def test_a_slow_machine_keeps_the_identity(gap):
     assert (people.people, people.unsettled) == (1, 0)
 
 def test_two_people_crossing_frames():
-    frames = [[face(box=(10+2*i, 10, 50+2*i, 50)), face('without_mask', box=(300-2*i, 80, 340-2*i, 120))][::(-1)**i] for i in range(60)]
-    events,people = happens(frames)
+    def both(i): return [face(box=(10+2*i, 10, 50+2*i, 50)), face('without_mask', box=(300-2*i, 80, 340-2*i, 120))]
+    events,people = happens([both(i)[::(-1)**i] for i in range(60)])
     assert [e.event for e in events].count('entered') == len(events)/2 == people.people == 2
     assert people.verdicts == {'with_mask': 1, 'without_mask': 1}
 
@@ -157,7 +160,8 @@ for path in json.load(sys.stdin):
 
 def judged(paths, clip):
     "What `watch` says of each file: a message, or frames and notes; it runs apart, since a crash would end the tests"
-    p = subprocess.run([sys.executable, '-c', BATCH, str(Path(__file__).parent), str(clip)], input=json.dumps([str(o) for o in paths]), capture_output=True, text=True, timeout=200)
+    p = subprocess.run([sys.executable, '-c', BATCH, str(Path(__file__).parent), str(clip)],
+                       input=json.dumps([str(o) for o in paths]), capture_output=True, text=True, timeout=200)
     lines = [json.loads(o) for o in p.stdout.splitlines()]
     assert p.returncode == 0, f"{lines[-1:]}\n{p.stderr[-2000:]}"
     assert lines[::2] == [str(o) for o in paths]
@@ -167,7 +171,8 @@ def judged(paths, clip):
 def films(tmp_path_factory):
     "One film of 30 frames in each kind of file"
     folder = tmp_path_factory.mktemp('films')
-    for suffix,fourcc in (('.mp4', 'mp4v'), ('.avi', 'MJPG'), ('.mkv', 'mp4v')): film(folder/f'opencv{suffix}', fourcc=fourcc)
+    for suffix,fourcc in (('.mp4', 'mp4v'), ('.avi', 'MJPG'), ('.mkv', 'mp4v')):
+        film(folder/f'opencv{suffix}', fourcc=fourcc)
     for suffix in ('.mp4', '.mkv', '.webm'):
         image = np.tile(np.arange(96, dtype=np.uint8)[None, :, None]*2, (64, 1, 3))
         with VideoWriter(folder/f'ours{suffix}', FPS) as out:
@@ -209,26 +214,35 @@ def test_hostile_files(films, clip, tmp_path):
     secret = tmp_path/'secret.mp4'
     secret.write_bytes(films[1].read_bytes())
     noise = np.random.default_rng(0).integers(0, 256, 5000, np.uint8).tobytes()
-    png = cv2.imencode('.png', np.zeros((64, 64, 3), np.uint8))[1].tobytes()
-    things = {'empty.mp4': b'', 'one.mp4': b'\0', 'zeros.avi': bytes(10_000), 'noise.mkv': noise, 'text.txt': b'hello\n'*100, 'text.mp4': b'hello\n'*100,
-              'photo.png': png, 'photo.mp4': png, 'photo.jpg': cv2.imencode('.jpg', np.zeros((64, 64, 3), np.uint8))[1].tobytes(),
-              'anim.gif': b'GIF89a'+noise, 'page.html': b'<html>', 'list.m3u8': f'#EXTM3U\n#EXTINF:5,\n{secret}\n#EXT-X-ENDLIST\n'.encode(),
-              'list.mp4': f'#EXTM3U\n#EXTINF:5,\n{secret}\n#EXT-X-ENDLIST\n'.encode(), 'concat.txt': f"ffconcat version 1.0\nfile '{secret}'\n".encode(),
-              'session.sdp': b'v=0\nm=video 5004 RTP/AVP 96\n', 'sound.wav': b'RIFF$\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0@\x1f\0\0@\x1f\0\0\x01\0\x08\0data\0\0\0\0',
-              'head.mp4': films[1].read_bytes()[:32], 'code.py': b'print(1)\n', 'archive.zip': b'PK\x03\x04'+noise, 'dash.mpd': b'<MPD></MPD>'}
+    black = np.zeros((64, 64, 3), np.uint8)
+    png = cv2.imencode('.png', black)[1].tobytes()
+    playlist = f'#EXTM3U\n#EXTINF:5,\n{secret}\n#EXT-X-ENDLIST\n'.encode()
+    wav = b'RIFF$\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0@\x1f\0\0@\x1f\0\0\x01\0\x08\0data\0\0\0\0'
+    things = {
+        'empty.mp4': b'', 'one.mp4': b'\0', 'zeros.avi': bytes(10_000), 'noise.mkv': noise,
+        'text.txt': b'hello\n'*100, 'text.mp4': b'hello\n'*100,
+        'photo.png': png, 'photo.mp4': png, 'photo.jpg': cv2.imencode('.jpg', black)[1].tobytes(),
+        'anim.gif': b'GIF89a'+noise, 'page.html': b'<html>', 'list.m3u8': playlist, 'list.mp4': playlist,
+        'concat.txt': f"ffconcat version 1.0\nfile '{secret}'\n".encode(),
+        'session.sdp': b'v=0\nm=video 5004 RTP/AVP 96\n', 'sound.wav': wav, 'head.mp4': films[1].read_bytes()[:32],
+        'code.py': b'print(1)\n', 'archive.zip': b'PK\x03\x04'+noise, 'dash.mpd': b'<MPD></MPD>'}
     for name,data in things.items(): (tmp_path/name).write_bytes(data)
     (tmp_path/'folder.mp4').mkdir()
     os.mkfifo(tmp_path/'pipe.mp4')
     (tmp_path/'loop.mp4').symlink_to(tmp_path/'loop.mp4')
-    paths = [tmp_path/o for o in [*things, 'folder.mp4', 'pipe.mp4', 'loop.mp4', 'missing.mp4', 'x'*300, 'concat:a|b', 'a\nb.mp4']] + ['/dev/zero', '/dev/null', '']
+    names = [*things, 'folder.mp4', 'pipe.mp4', 'loop.mp4', 'missing.mp4', 'x'*300, 'concat:a|b', 'a\nb.mp4']
+    paths = [*(tmp_path/o for o in names), '/dev/zero', '/dev/null', '']
     for path,said in zip(paths, judged(paths, clip)):
         assert isinstance(said, str), f"{path}: {said}"
-    for name,words in (('empty.mp4', 'empty'), ('photo.png', 'picture'), ('folder.mp4', 'folder'), ('missing.mp4', 'no such file'), ('text.txt', 'not a video')):
+    for name,words in (('empty.mp4', 'empty'), ('photo.png', 'picture'), ('folder.mp4', 'folder'),
+                       ('missing.mp4', 'no such file'), ('text.txt', 'not a video')):
         with pytest.raises(VideoError, match=words): open_video(tmp_path/name)
 
 def test_strange_sources():
-    for source in ('file:///etc/passwd', 'concat://a', 'gopher://x/y', 'http://', 'rtsp://127.0.0.1:1/door', 'http://user:secret@127.0.0.1:1/x?key=secret', 99, '/dev/video98',
-                   99999999999, 'http://[bad', 'http://b\nad', 'rtsp://127.0.0.1:1/user=admin&password=secret', *(f'rtsp://admin:pa{c}secret@127.0.0.1:1/x' for c in '/?#')):
+    for source in ('file:///etc/passwd', 'concat://a', 'gopher://x/y', 'http://', 'rtsp://127.0.0.1:1/door',
+                   'http://user:secret@127.0.0.1:1/x?key=secret', 99, '/dev/video98', 99999999999, 'http://[bad',
+                   'http://b\nad', 'rtsp://127.0.0.1:1/user=admin&password=secret',
+                   *(f'rtsp://admin:pa{c}secret@127.0.0.1:1/x' for c in '/?#')):
         with pytest.raises(MaskdetectError) as e: open_video(source)
         assert 'secret' not in str(e.value) and '\n' not in str(e.value)
     with pytest.raises(VideoError, match='fps'): open_video('x.mp4', fps=0)
@@ -252,7 +266,8 @@ def test_frames_that_change_their_size(tmp_path):
     assert plays(tmp_path/'out.mp4') == 20
     raw = b''
     for k in range(2):
-        with open_video(tmp_path/f'{k}.avi') as video: raw += b''.join(cv2.imencode('.jpg', f.image)[1].tobytes() for f in video)
+        with open_video(tmp_path/f'{k}.avi') as video:
+            for f in video: raw += cv2.imencode('.jpg', f.image)[1].tobytes()
     (tmp_path/'raw.mjpeg').write_bytes(raw)
     s = watch(tmp_path/'raw.mjpeg', Script([face()]), [VideoWriter(tmp_path/'again.mkv')])
     assert s.frames == plays(tmp_path/'again.mkv') == 20
@@ -280,7 +295,8 @@ def test_everything_at_once(clip, tmp_path):
     assert (s.frames, s.people, s.events, s.notes, s.skipped) == (60, 1, dict(entered=1, mask_off=1, left=1), [], 0)
     assert plays(tmp_path/'o'/'out.mp4') == 60
     lines = (tmp_path/'e'/'events.csv').read_text().splitlines()
-    assert lines[0] == 'event,time,track,label,confidence,duration,clock' and [o.split(',')[0] for o in lines[1:]] == ['entered', 'mask_off', 'left']
+    assert lines[0] == 'event,time,track,label,confidence,duration,clock'
+    assert [o.split(',')[0] for o in lines[1:]] == ['entered', 'mask_off', 'left']
     assert sorted(o.name.rsplit('-', 1)[1] for o in (tmp_path/'faces').iterdir()) == ['entered.jpg', 'mask_off.jpg']
     assert cv2.imread(str(tmp_path/'plot.png')).shape == (320, 900, 3)
     assert json.loads(json.dumps(s.to_dict()))['files'].keys() == {'out', 'events', 'snapshots', 'plot'}
@@ -300,7 +316,8 @@ def test_fps_seconds_and_on_frame(clip):
 
 def test_outputs_that_cannot_be(clip, tmp_path, monkeypatch):
     (tmp_path/'file').write_text('')
-    for make in (lambda: VideoWriter(tmp_path/'out.xyz'), lambda: Webhook('ftp://x'), lambda: CountsPlot(tmp_path/'p.gif')):
+    for make in (lambda: VideoWriter(tmp_path/'out.xyz'), lambda: Webhook('ftp://x'),
+                 lambda: CountsPlot(tmp_path/'p.gif')):
         with pytest.raises(VideoError): make()
     for sink in (VideoWriter(clip), VideoWriter(tmp_path/'file'/'out.mp4'), EventLog(tmp_path/'file'/'e.csv'),
                  Snapshots(tmp_path/'file'), CountsPlot(tmp_path/'file'/'p.png')):
@@ -312,7 +329,7 @@ def test_outputs_that_cannot_be(clip, tmp_path, monkeypatch):
         with pytest.raises(VideoError, match='no screen'): Window()
 
 def test_what_is_there_stays_when_an_output_cannot_be(clip, tmp_path):
-    "The outputs behind the one that fails are not begun, and the plot of an earlier run is not replaced by an empty one"
+    "The outputs behind the one that fails are not begun: no empty plot replaces that of an earlier run"
     events, plot = tmp_path/'e.csv', tmp_path/'p.png'
     for path in (events, plot): path.write_text('old')
     detector = Script([face()])
@@ -327,7 +344,8 @@ def test_an_output_that_fails_leaves_the_others_whole(clip, tmp_path):
         def close(self): Full.closed_well = True
     with pytest.raises(VideoError, match='Full: no room'):
         watch(clip, Script([face()]), [Full(), VideoWriter(tmp_path/'out.mp4'), EventLog(tmp_path/'e.jsonl')])
-    assert plays(tmp_path/'out.mp4') == 17 and whole_lines(tmp_path/'e.jsonl') == ['entered', 'left'] and Full.closed_well
+    assert plays(tmp_path/'out.mp4') == 17 and Full.closed_well
+    assert whole_lines(tmp_path/'e.jsonl') == ['entered', 'left']
 
 def test_window(clip, monkeypatch):
     "With a screen that is played by a stand-in: `q` ends it; an OpenCV without windows says so"
@@ -347,13 +365,16 @@ def test_a_failing_detector_keeps_what_was_done(clip, tmp_path):
         def predict(self, image):
             if self.i == 39: raise RuntimeError('out of memory')
             return super().predict(image)
-    with pytest.raises(RuntimeError): watch(clip, Fails([face()]), [VideoWriter(tmp_path/'out.mp4'), EventLog(tmp_path/'e.jsonl')])
+    with pytest.raises(RuntimeError):
+        watch(clip, Fails([face()]), [VideoWriter(tmp_path/'out.mp4'), EventLog(tmp_path/'e.jsonl')])
     assert plays(tmp_path/'out.mp4') == 40
     assert [json.loads(o)['event'] for o in (tmp_path/'e.jsonl').read_text().splitlines()] == ['entered', 'left']
 
 def test_heavy_packages_stay_out():
-    for module, names in (('video', 'torch fastai pandas matplotlib trackers supervision av'), ('people', 'torch fastai pandas matplotlib')):
-        code = f"import sys; import maskdetect.{module} as m; hasattr(m, 'Track') and m.People(); print([o for o in {names.split()} if o in sys.modules])"
+    for module, names in (('video', 'torch fastai pandas matplotlib trackers supervision av'),
+                          ('people', 'torch fastai pandas matplotlib')):
+        code = (f"import sys; import maskdetect.{module} as m; hasattr(m, 'Track') and m.People(); "
+                f"print([o for o in {names.split()} if o in sys.modules])")
         p = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
         assert p.stdout.strip() == '[]'
 
@@ -382,7 +403,9 @@ print(json.dumps(s.to_dict()))
 def long_clip(tmp_path_factory): return film(tmp_path_factory.mktemp('long')/'long.mp4', 400, (160, 120))
 
 def started(clip, out, events, *limit):
-    return subprocess.Popen([sys.executable, '-c', RUN, *map(str, (Path(__file__).parent, clip, out, events, *limit))], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    args = map(str, (Path(__file__).parent, clip, out, events, *limit))
+    return subprocess.Popen([sys.executable, '-c', RUN, *args],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 def until(p, n):
     for line in p.stdout:
@@ -420,7 +443,8 @@ def test_disk_nearly_full(clip, tmp_path, monkeypatch):
     "It stops while there is room to end all files"
     free = iter([10**9]*30)
     monkeypatch.setattr(outputs.shutil, 'disk_usage', lambda path: type('Usage', (), dict(free=next(free, 1000))))
-    with pytest.raises(VideoError, match='disk is full'): watch(clip, Script([face()]), [VideoWriter(tmp_path/'out.mp4'), EventLog(tmp_path/'e.jsonl')])
+    with pytest.raises(VideoError, match='disk is full'):
+        watch(clip, Script([face()]), [VideoWriter(tmp_path/'out.mp4'), EventLog(tmp_path/'e.jsonl')])
     assert plays(tmp_path/'out.mp4') == 29
     assert whole_lines(tmp_path/'e.jsonl') == ['entered', 'left']
 
@@ -446,8 +470,9 @@ try:
     for i in range(100): log.event(Event('left', float(i), 1, 'with_mask', .9))
 except MaskdetectError as e: print(i, e)
 """
-    said = subprocess.run([sys.executable, '-c', code, str(tmp_path/'e.jsonl')], capture_output=True, text=True, check=True).stdout
-    assert len(whole_lines(tmp_path/'e.jsonl')) == int(said.split()[0]) > 3 and 'the disk is full' in said
+    p = subprocess.run([sys.executable, '-c', code, str(tmp_path/'e.jsonl')],
+                       capture_output=True, text=True, check=True)
+    assert len(whole_lines(tmp_path/'e.jsonl')) == int(p.stdout.split()[0]) > 3 and 'the disk is full' in p.stdout
 
 def test_a_log_goes_on(tmp_path):
     "After a restart events are added, and half a line at the end is taken away"

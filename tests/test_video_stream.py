@@ -44,7 +44,8 @@ class Camera(BaseHTTPRequestHandler):
         self.end_headers()
         for _ in range(s.cut):
             data = jpeg(int((time.monotonic() - s.began)*s.fps), s.size)
-            try: self.wfile.write(b'--next\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%s\r\n' % (len(data), data))
+            head = b'--next\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n' % len(data)
+            try: self.wfile.write(head + data + b'\r\n')
             except OSError: return
             time.sleep(1/s.fps)
         s.down_until = time.monotonic() + s.down
@@ -52,7 +53,13 @@ class Camera(BaseHTTPRequestHandler):
 
 def camera(cut=10**6, down=0., fps=25, size=(128, 96)):
     server = ThreadingHTTPServer(('127.0.0.1', 0), Camera)
-    server.cut,server.down,server.down_until,server.fps,server.began,server.calls,server.size = cut,down,0.,fps,time.monotonic(),0,size
+    server.cut = cut
+    server.down = down
+    server.down_until = 0.
+    server.fps = fps
+    server.began = time.monotonic()
+    server.calls = 0
+    server.size = size
     return server
 
 def test_a_stream_that_is_cut_is_picked_up_again(tmp_path, capfd):
@@ -63,7 +70,8 @@ def test_a_stream_that_is_cut_is_picked_up_again(tmp_path, capfd):
     err = capfd.readouterr().err
     assert s.reopened >= 2 and s.frames > 20 and not s.notes and s.seconds >= 3
     assert err.count('trying again in 0.5 s') >= 2 and 'trying again in 1.0 s' in err and '5XX' in err
-    assert 'secret' not in err + str(s) + json.dumps(s.to_dict()) and all(o.startswith('maskdetect: ') for o in err.splitlines())
+    assert 'secret' not in err + str(s) + json.dumps(s.to_dict())
+    assert all(o.startswith('maskdetect: ') for o in err.splitlines())
     assert plays(tmp_path/'out.mp4') == s.frames
     times = [json.loads(o)['time'] for o in (tmp_path/'e.jsonl').read_text().splitlines()]
     assert whole_lines(tmp_path/'e.jsonl')[0] == 'entered' and max(times) > 3
@@ -91,14 +99,16 @@ def test_patience_ends_though_the_camera_answers(monkeypatch, capfd):
         def do_GET(self):
             self.server.cut = 5
             super().do_GET()
+            head = b'--next\r\nContent-Type: image/jpeg\r\nContent-Length: 100\r\n\r\n'
             with suppress(OSError):
                 for _ in range(200):
-                    self.wfile.write(b'--next\r\nContent-Type: image/jpeg\r\nContent-Length: 100\r\n\r\n\xff\xd8%s\xff\xd9\r\n' % bytes(96))
+                    self.wfile.write(head + b'\xff\xd8' + bytes(96) + b'\xff\xd9\r\n')
                     time.sleep(.02)
     server = camera(fps=50)
     server.RequestHandlerClass = Damaged
     with serving(server) as port:
-        for source,why,n in ((0, 'no picture', 0), (f'http://127.0.0.1:{port}/', 'nothing came that can be decoded', 5)):
+        for source,why,n in ((0, 'no picture', 0),
+                             (f'http://127.0.0.1:{port}/', 'nothing came that can be decoded', 5)):
             with open_video(source, patience=.6) as video:
                 late = threading.Timer(5, video.close)
                 late.start()
@@ -154,9 +164,10 @@ def test_a_film_that_is_served_is_read_to_its_end(tmp_path):
 
 def test_what_is_no_stream():
     "A page, a playlist that names a local file, a redirect to one"
+    bodies = {'/list.m3u8': b'#EXTM3U\n#EXTINF:5,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n', '/page': b'<html>'*99}
     class Page(BaseHTTPRequestHandler):
         def do_GET(self):
-            body = {'/list.m3u8': b'#EXTM3U\n#EXTINF:5,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n', '/page': b'<html>'*99}.get(self.path, b'')
+            body = bodies.get(self.path, b'')
             self.send_response(302 if self.path == '/away' else 200)
             if self.path == '/away': self.send_header('Location', 'file:///etc/passwd')
             self.send_header('Content-Length', str(len(body))); self.end_headers(); self.wfile.write(body)
@@ -176,7 +187,9 @@ class Rtsp(socketserver.StreamRequestHandler):
             if verb == 'DESCRIBE':
                 sps,pps = self.server.units[0][:2]
                 sets = ','.join(base64.b64encode(o).decode() for o in (sps, pps))
-                body = f'v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=door\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1;sprop-parameter-sets={sets}\r\na=control:1\r\n'
+                body = ('v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=door\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n'
+                        'a=rtpmap:96 H264/90000\r\n'
+                        f'a=fmtp:96 packetization-mode=1;sprop-parameter-sets={sets}\r\na=control:1\r\n')
                 more = f'Content-Type: application/sdp\r\nContent-Length: {len(body)}\r\n'
             if verb == 'SETUP': more = 'Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\nSession: 1\r\n'
             if verb == 'OPTIONS': more = 'Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n'
@@ -203,7 +216,11 @@ class Rtsp(socketserver.StreamRequestHandler):
 def h264(n):
     "The NAL units of each picture"
     codec = av.CodecContext.create('libx264', 'w')
-    codec.width,codec.height,codec.pix_fmt,codec.time_base,codec.options = 128,96,'yuv420p',Fraction(1, FPS),dict(tune='zerolatency', g='15')
+    codec.width = 128
+    codec.height = 96
+    codec.pix_fmt = 'yuv420p'
+    codec.time_base = Fraction(1, FPS)
+    codec.options = dict(tune='zerolatency', g='15')
     for i in range(n):
         f = av.VideoFrame.from_ndarray(cv2.imdecode(np.frombuffer(jpeg(i), np.uint8), 1), format='rgb24')
         f.pts = i
@@ -214,7 +231,8 @@ def test_rtsp_is_read_and_picked_up_again(capfd):
     server.units,server.calls = list(h264(30)),0
     numbers = []
     with serving(server) as port:
-        s = watch(f'rtsp://admin:secret@127.0.0.1:{port}/door', Script([face()]), on_frame=lambda f, t: numbers.append(number(f.image)), seconds=6)
+        s = watch(f'rtsp://admin:secret@127.0.0.1:{port}/door', Script([face()]),
+                  on_frame=lambda f, t: numbers.append(number(f.image)), seconds=6)
     assert server.calls >= 2 and s.reopened >= 1 and s.frames > 15
     assert max(numbers) > 10 and any(b < a for a,b in zip(numbers, numbers[1:]))  # the second call begins anew
     assert 'secret' not in capfd.readouterr().err
@@ -279,7 +297,8 @@ def test_webhook_fails_twice_then_accepts(monkeypatch, capfd):
         with Webhook(f'http://127.0.0.1:{port}/secret-path') as sink:
             for i in range(5): sink.event(event(i))
             time.sleep(2)
-    assert [e for e,_ in server.got] == [event(i).to_dict() for i in range(5)] and server.tries == 7 and sink.undelivered == 0
+    assert [e for e,_ in server.got] == [event(i).to_dict() for i in range(5)]
+    assert server.tries == 7 and sink.undelivered == 0
     assert {a for _,a in server.got} == {'Bearer secret-token'}
     err = capfd.readouterr().err
     assert err.count('trying again') == 2 and 'secret' not in err
