@@ -77,6 +77,7 @@ def main(argv:list|None=None # arguments; None takes those of the process
     argv = list(sys.argv[1:] if argv is None else argv)
     _typed.set(shlex.join(['maskdetect', *argv]))
     os.environ.setdefault('MPLBACKEND', 'agg')  # plots are written, not shown
+    warnings.formatwarning = lambda message, *_: f'maskdetect: {message}\n'
     warnings.filterwarnings('ignore', module=r'PIL\.')  # a damaged picture is one line
     warnings.filterwarnings('ignore', category=FutureWarning, module=r'torch\.')  # nothing that a user can mend
     verb,rest = _choose(argv)
@@ -282,10 +283,11 @@ def do_quickstart(data:_Data=None, label:_Label=None, set:_Set=None,
     _ask_both(result['files'], run.table)
     print(_NEXT.format(onnx=result['files']['onnx']))
 
-# %% ../nbs/90_cli.ipynb #2225d951
+# %% ../nbs/90_cli.ipynb #017f90c1
 def _ask_both(files, table):
     "Both model files on one test picture"
     crop = read_image(table.path[table.split == 'test'].iloc[0])
+    warnings.filterwarnings('ignore', 'loading a .pkl')  # this one was made here
     for kind in ('pkl', 'onnx'):
         model = _classifier(files[kind])
         probs = model.predict([crop])[0]
