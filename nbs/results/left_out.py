@@ -1,0 +1,101 @@
+"""Trains the release without some sources, and measures it on them: rows of `left_out.csv`.
+
+    python nbs/results/left_out.py                    # prints the commands that train
+    python nbs/results/left_out.py runs/left_out      # the rows of the runs that are there, into runs/left_out/rows.csv
+"""
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from maskdetect.core import LABELS, save_results
+from maskdetect.training.page import load_report
+from maskdetect.training.report import ece, fit_temperature, scale_probs, wilson
+from maskdetect.training.table import table_digest
+
+TOGETHER = {'ilc2021': ['ilc2021', 'hand-to-face'], 'andrewmvd': ['andrewmvd'],
+            'bare-faces': ['bare-faces', 'mask-types'],
+            'face-mask-12k': ['face-mask-12k', 'mask-folders', 'maskedface-net']}  # sources that share photos or people
+AGES = {'0-1': (0, 1), '2-12': (2, 12), '0-12': (0, 12), '13-19': (13, 19), '20-39': (20, 39), '40-59': (40, 59),
+        '60 and older': (60, 200)}
+THRESHOLD = .6
+
+
+def command(run):
+    "What trains a run"
+    return f"maskdetect train release --set leave_out={','.join(TOGETHER[run])} --out runs/left_out/{run}"
+
+
+def answers(folder):
+    "The faces that a run was tested on, with their boxes, and its probabilities before any temperature"
+    report = load_report(folder/'report')
+    table = pd.read_csv(folder/'table.csv', low_memory=False).query("split == 'test'").reset_index(drop=True)
+    assert list(table.label) == [(*report.labels, *report.unknown)[i] for i in report.targets]
+    side = np.fmax(table.x1 - table.x0, table.y1 - table.y0).fillna(999)  # a cut face counts as large
+    return table.assign(side=side), scale_probs(report.probs, 1/report.meta['temperature'])
+
+
+def parts(table, source):
+    "Name -> which faces belong to it"
+    here = table.source == source
+    found = {'all': here, '>=32 px': here & (table.side >= 32), '<32 px': here & (table.side < 32)}
+    if source in ('andrewmvd', 'ilc2021'): found['test part'] = here & table.path.isin(fixed_test(source))
+    found |= {f'age {k}': here & pd.to_numeric(table.age, errors='coerce').between(*v) for k, v in AGES.items()}
+    for c in ('skin_tone', 'mask_type'):
+        found |= {f"{c.replace('_', ' ')} {v}": here & (table[c] == v) for v in table[c][here].dropna().unique() if v}
+    return {k: v.to_numpy() for k, v in found.items() if v.any()}
+
+
+def fixed_test(source):
+    "The photos of a source that no training sees"
+    from maskdetect.training.sources import load_table
+    return set(load_table(source).query("split == 'test'").path)
+
+
+def figures(truth, probs):
+    "How often some faces are judged right"
+    said = np.array(LABELS)[probs.argmax(1)]
+    of_two = np.array(LABELS[:2])[probs[:, :2].argmax(1)]
+    right = {f'right_{l}': (said[truth == l] == l).mean() for l in LABELS[:2] if l in truth}
+    two, wrong, called = np.isin(truth, LABELS[:2]), truth == LABELS[2], said == LABELS[2]
+    sure = probs.max(1) >= THRESHOLD
+    hits = int((said == truth)[two].sum())
+    low, high = wilson(hits, two.sum())
+    return dict(faces=int(two.sum()), **right, balanced=np.mean([*right.values()]),
+                balanced_of_two=np.mean([(of_two[truth == l] == l).mean() for l in LABELS[:2] if l in truth]),
+                accuracy=hits/max(1, two.sum()), low=low, high=high,
+                wrong=int(wrong.sum()), wrong_found=int((wrong & called).sum()), called_wrong=int(called.sum()),
+                wrong_called_mask=int((wrong & (said == LABELS[0])).sum()),
+                ece=ece(probs, [LABELS.index(o) for o in truth]), sure=sure.mean(),
+                accuracy_sure=(said == truth)[sure].mean())
+
+
+def temperature(runs, left):
+    "Fitted on the sources that other runs left out, each counting alike"
+    others = [(t, p, s) for run, (t, p) in runs.items() for s in TOGETHER[run] if s not in TOGETHER[left]]
+    if not others: return 1.
+    rng = np.random.default_rng(0)
+    chosen = [(t, p, rng.choice(np.flatnonzero(t.source == s), 2000)) for t, p, s in others]
+    truth = np.concatenate([t.label.to_numpy()[k] for t, p, k in chosen])
+    return fit_temperature(np.concatenate([p[k] for t, p, k in chosen]), np.array([LABELS.index(o) for o in truth]))
+
+
+def measure(folder):
+    "The rows of all runs in a folder"
+    runs = {run: answers(folder/run) for run in TOGETHER if (folder/run/'report').exists()}
+    rows = []
+    for run, (table, probs) in runs.items():
+        t = temperature(runs, run)
+        scaled = scale_probs(probs, t)
+        for source in TOGETHER[run]:
+            for name, some in parts(table, source).items():
+                rows.append(dict(recipe='release', left_out=source, faces_of=name, data=table_digest(table[some])[:16],
+                                 temperature=t, **figures(table.label.to_numpy()[some], scaled[some])))
+    save_results(folder/'rows.csv', rows, seed=0, threshold=THRESHOLD,
+                 command=f'python nbs/results/left_out.py {folder}')
+
+
+if __name__ == '__main__':
+    if len(sys.argv) > 1: measure(Path(sys.argv[1]))
+    else: print('\n'.join(map(command, TOGETHER)))
