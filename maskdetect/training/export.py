@@ -160,11 +160,14 @@ def parity(learn:Learner, # the reference, see `plain_learner`
     expected,single = face_probs(learn, faces), np.concatenate([model.predict([o]) for o in faces[:4]])
     return float(max(abs(model.predict(faces) - expected).max(), abs(single - expected[:4]).max()))  # NaN stays NaN
 
-# %% ../../nbs/06_export.ipynb #6d5bde3b
+# %% ../../nbs/06_export.ipynb #440069fd
 def _proved(ref, path, faces, bound=BOUND):
     "The parity of a file; `ModelError` if it is not within the bound"
     if faces is None or not len(faces): faces = sorted((SAMPLE/'faces'/'valid').rglob('*.jpg'))[::20]
-    apart = parity(ref, MaskClassifier.load(path, engine='onnxruntime' if path.suffix == '.onnx' else 'torch'), faces)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # of opening a .pkl: it is ours
+        model = MaskClassifier.load(path, engine='onnxruntime' if path.suffix == '.onnx' else 'torch')
+    apart = parity(ref, model, faces)
     if apart <= bound: return apart
     raise ModelError(f"the exported {path.suffix} differs from its learner by {apart:.2g} (bound {bound}); "
                      "was the model description made by make_info from this learner?")
@@ -333,7 +336,7 @@ def export_model(learn:Learner, # trained, on any device; made plain
         tmp['card'].write_text(model_card(info, report), encoding='utf-8')
     return paths
 
-# %% ../../nbs/06_export.ipynb #bf51d9f9
+# %% ../../nbs/06_export.ipynb #1ee76d64
 def _result(run, report, split):
     "A run in one line of a table"
     r,t,(low,high) = run.recipe, run.table, report.interval()
@@ -343,6 +346,7 @@ def _result(run, report, split):
                 errors=report.to_dict()['errors'], accuracy=report.accuracy, low=low, high=high,
                 balanced_accuracy=report.balanced_accuracy)
 
+# %% ../../nbs/06_export.ipynb #0569b3f2
 def finish(run, # `Run` of `maskdetect.training.train`
            command:str='' # how it was started, for `results.csv`
           )->dict: # summary, the report's figures, files
