@@ -77,7 +77,7 @@ def main(argv:list|None=None # arguments; None takes those of the process
     argv = list(sys.argv[1:] if argv is None else argv)
     _typed.set(shlex.join(['maskdetect', *argv]))
     os.environ.setdefault('MPLBACKEND', 'agg')  # plots are written, not shown
-    warnings.formatwarning = lambda message, *_: f'maskdetect: {message}\n'
+    warnings.formatwarning = lambda message, *_: f'warning: {message}\n'
     warnings.filterwarnings('ignore', module=r'PIL\.')  # a damaged picture is one line
     warnings.filterwarnings('ignore', category=FutureWarning, module=r'torch\.')  # nothing that a user can mend
     verb,rest = _choose(argv)
