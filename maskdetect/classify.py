@@ -335,6 +335,7 @@ def _plain_info(learn):
         raise ModelError(f"it knows {list(learn.dls.vocab)}; name the folders of its photos {', '.join(LABELS[:2])} "
                          f"(and {LABELS[2]}), and train again")
     probe = [np.full((224, 224, 3), v, np.uint8) for v in (0, 255)]  # 224 stays where nothing resizes
+    probe = [cv2.imencode('.bmp', o)[1].tobytes() for o in probe]  # an array would stay in colour for a grey learner
     x = learn.dls.test_dl(probe, bs=2, num_workers=0).one_batch()[0].float().numpy()
     black,white = x[:, :, x.shape[2]//2, x.shape[3]//2].astype(float)
     std = 1/(white-black)
@@ -356,7 +357,8 @@ def _unpickle(path, wrote):
         here = versions(*(o for o in wrote if o != 'python'))
         one,two = (', '.join(f'{k} {v[k]}' for k in wrote if wrote[k] != here[k]) for v in (wrote, here))
         why = f" It was written with {one}; here are {two}." if two else ''
-        raise ModelError(f"{path} does not load here ({type(e).__name__}: {e}).{why} Use the .onnx of the same model, "
+        said = f"{type(e).__name__}: {' '.join(str(e).split())}"
+        raise ModelError(f"{path} does not load here ({said}).{why} Use the .onnx of the same model, "
                          "which does not depend on versions, or install those that wrote it") from e
 
 # %% ../nbs/10_classify.ipynb #ed10ad22

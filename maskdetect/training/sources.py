@@ -21,7 +21,7 @@ import yaml
 from filelock import FileLock
 from tqdm.auto import tqdm
 
-from ..core import LABELS, DataError, cache_dir, data_dir
+from ..core import LABELS, SAMPLE, DataError, cache_dir, data_dir
 from .readers import LAYOUTS, Reading, guess_layout
 
 # %% ../../nbs/02a_sources.ipynb #ff46b6e4
@@ -73,6 +73,7 @@ def find_source(name):
 
 def _locate(source):
     "(folder or CSV file, Source or None) for a name or path"
+    if str(source) == 'sample': return SAMPLE/'faces', None
     if str(source) in SOURCES:
         if found := find_source(str(source)): return found, SOURCES[str(source)]
         why = f"it is not in MASKDETECT_DATA={data_dir()}" if data_dir() else "MASKDETECT_DATA is not set"
@@ -142,7 +143,7 @@ def _complain(r, skip_damaged):
     if not r.rows: raise DataError(f"{r.root}: no faces found (read as {r.layout}); expected photos with labels")
 
 # %% ../../nbs/02a_sources.ipynb #3e25101d
-def load_table(*sources, # names in `SOURCES`, folders, or .csv files
+def load_table(*sources, # names in `SOURCES`, `sample` for the drawn faces, folders, or .csv files
                labels:dict|None=None, # found label -> ours or 'ignore', for spellings that are not understood
                skip_damaged:bool=False # leave damaged annotations out, with a warning, in place of an error
               )->pd.DataFrame: # a face table
