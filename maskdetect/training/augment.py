@@ -9,13 +9,13 @@ __all__ = ['STRENGTHS', 'SHARES', 'ShiftShear', 'Downscale', 'ToGray', 'check_st
 import random
 from functools import partial
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 from fastai.torch_core import TensorImage
 from fastai.vision.augment import (AffineCoordTfm, Brightness, Contrast, Flip, Hue, RandTransform, Rotate, Warp, Zoom,
                                    affine_mat, setup_aug_tfms)
-from torchvision.io import decode_jpeg, encode_jpeg
 
 from ..core import MaskdetectError
 
@@ -35,7 +35,10 @@ class ShiftShear(AffineCoordTfm):
 # %% ../../nbs/03_augment.ipynb #eea2236f
 def _jpeg(x, quality):
     "A picture (c,h,w; 0 to 1) as it comes back from JPEG"
-    return decode_jpeg(encode_jpeg((x.clamp(0, 1)*255).byte().cpu(), quality)).to(x.device)/255
+    rgb = (x.clamp(0, 1)*255).byte().permute(1, 2, 0).cpu().numpy()
+    data = cv2.imencode('.jpg', rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    back = cv2.imdecode(data, cv2.IMREAD_UNCHANGED).reshape(rgb.shape)[..., ::-1]
+    return x.new_tensor(back.copy()).permute(2, 0, 1)/255
 
 class Downscale(RandTransform):
     "Randomly degrade to a small, noisy JPEG: down to a share of 1-`strength` of the pixels along each side"
