@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['face_dls', 'sampled_shares', 'plain_net', 'build_learner', 'prepare_table', 'face_folder', 'fit_to', 'guessing',
-           'tidy_log', 'plot_curves', 'environment', 'Run', 'train']
+           'environment', 'Run', 'train']
 
 # %% ../../nbs/04_train.ipynb #f9a0fca4
 import errno
@@ -225,7 +225,7 @@ def _begin(learn, recipe, path):
     print(f"learning rate: {found:.1e} found, {state['lr']:.1e} taken", flush=True)
     return state
 
-# %% ../../nbs/04_train.ipynb #718991f5
+# %% ../../nbs/04_train.ipynb #f4487e59
 def tidy_log(path:Path, # run folder
              recipe:Recipe,
              done:int # finished epochs
@@ -237,7 +237,7 @@ def tidy_log(path:Path, # run folder
     with atomic_path(path/'log.csv') as tmp: tmp.write_text('\n'.join([head, *rows]) + '\n')
     return pd.read_csv(path/'log.csv').assign(phase=[k for k,n in recipe.phases for _ in range(n)][:len(rows)])
 
-# %% ../../nbs/04_train.ipynb #9af925e7
+# %% ../../nbs/04_train.ipynb #ecfa484f
 def plot_curves(log:pd.DataFrame)->Figure:
     "Loss and accuracy of training and validation, epoch by epoch"
     fig = Figure(figsize=(8, 3), layout='constrained')
