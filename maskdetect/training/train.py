@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['face_dls', 'sampled_shares', 'plain_net', 'build_learner', 'prepare_table', 'face_folder', 'fit_to', 'guessing',
-           'environment', 'Run', 'train']
+           'Run', 'train']
 
 # %% ../../nbs/04_train.ipynb #f9a0fca4
 import errno
@@ -247,7 +247,7 @@ def plot_curves(log:pd.DataFrame)->Figure:
         ax.xaxis.get_major_locator().set_params(integer=True)
     return fig
 
-# %% ../../nbs/04_train.ipynb #0318e9cf
+# %% ../../nbs/04_train.ipynb #0ae524f4
 def environment(recipe:Recipe, df, leaks:int, learn:Learner)->dict: # ready for JSON
     "What a run is made with"
     shares = sampled_shares(learn.dls)
