@@ -1,7 +1,7 @@
 """Trains the release without some sources, and measures it on them: rows of `left_out.csv`.
 
-    python nbs/results/left_out.py                    # prints the commands that train
-    python nbs/results/left_out.py runs/left_out      # the rows of the runs that are there, into runs/left_out/rows.csv
+    python nbs/results/left_out.py train ilc2021      # one of `TOGETHER`; into runs/left_out/ilc2021
+    python nbs/results/left_out.py measure            # the rows of the runs that are there, into runs/left_out/rows.csv
 """
 import sys
 from pathlib import Path
@@ -10,9 +10,13 @@ import numpy as np
 import pandas as pd
 
 from maskdetect.core import LABELS, save_results
+from maskdetect.training.export import finish
 from maskdetect.training.page import load_report
+from maskdetect.training.recipe import Recipe
 from maskdetect.training.report import ece, fit_temperature, scale_probs, wilson
+from maskdetect.training.sources import load_table
 from maskdetect.training.table import table_digest
+from maskdetect.training.train import train
 
 TOGETHER = {'ilc2021': ['ilc2021', 'hand-to-face'], 'andrewmvd': ['andrewmvd'],
             'bare-faces': ['bare-faces', 'mask-types'],
@@ -20,11 +24,16 @@ TOGETHER = {'ilc2021': ['ilc2021', 'hand-to-face'], 'andrewmvd': ['andrewmvd'],
 AGES = {'0-1': (0, 1), '2-12': (2, 12), '0-12': (0, 12), '13-19': (13, 19), '20-39': (20, 39), '40-59': (40, 59),
         '60 and older': (60, 200)}
 THRESHOLD = .6
+FOLDER = Path('runs/left_out')
 
 
-def command(run):
-    "What trains a run"
-    return f"maskdetect train release --set leave_out={','.join(TOGETHER[run])} --out runs/left_out/{run}"
+def train_without(run):
+    "Train on all sources but those of a run, which become the test"
+    recipe = Recipe.load('release')
+    table = load_table(*(s for s in recipe.data if s != 'spliced'))
+    left = table.source.isin(TOGETHER[run])
+    table = table.assign(split=table.split.mask(left, 'test'))[left | (table.split != 'test')].reset_index(drop=True)
+    finish(train(recipe, table, out=FOLDER/run), f'python nbs/results/left_out.py train {run}')
 
 
 def answers(folder):
@@ -49,7 +58,6 @@ def parts(table, source):
 
 def fixed_test(source):
     "The photos of a source that no training sees"
-    from maskdetect.training.sources import load_table
     return set(load_table(source).query("split == 'test'").path)
 
 
@@ -81,9 +89,9 @@ def temperature(runs, left):
     return fit_temperature(np.concatenate([p[k] for t, p, k in chosen]), np.array([LABELS.index(o) for o in truth]))
 
 
-def measure(folder):
-    "The rows of all runs in a folder"
-    runs = {run: answers(folder/run) for run in TOGETHER if (folder/run/'report').exists()}
+def measure():
+    "The rows of all runs"
+    runs = {run: answers(FOLDER/run) for run in TOGETHER if (FOLDER/run/'report').exists()}
     rows = []
     for run, (table, probs) in runs.items():
         t = temperature(runs, run)
@@ -92,10 +100,10 @@ def measure(folder):
             for name, some in parts(table, source).items():
                 rows.append(dict(recipe='release', left_out=source, faces_of=name, data=table_digest(table[some])[:16],
                                  temperature=t, **figures(table.label.to_numpy()[some], scaled[some])))
-    save_results(folder/'rows.csv', rows, seed=0, threshold=THRESHOLD,
-                 command=f'python nbs/results/left_out.py {folder}')
+    save_results(FOLDER/'rows.csv', rows, seed=0, threshold=THRESHOLD, command='python nbs/results/left_out.py measure')
 
 
 if __name__ == '__main__':
-    if len(sys.argv) > 1: measure(Path(sys.argv[1]))
-    else: print('\n'.join(map(command, TOGETHER)))
+    if sys.argv[1:] == ['measure']: measure()
+    elif sys.argv[1:2] == ['train'] and sys.argv[2:3] and sys.argv[2] in TOGETHER: train_without(sys.argv[2])
+    else: sys.exit(__doc__)
