@@ -156,7 +156,7 @@ def prepare_table(recipe:Recipe,
 
 # %% ../../nbs/04_train.ipynb #a45d3528
 def _read(recipe, kwargs):
-    named = [SAMPLE/'faces' if o == 'sample' else o for o in recipe.data if o != 'spliced']
+    named = [o for o in recipe.data if o != 'spliced']
     if not named: raise DataError("the recipe names no photos; set data, or pass a table")
     return load_table(*named, **kwargs)
 
