@@ -10,8 +10,6 @@ FROM python:3.13-slim
 RUN apt-get update && apt-get install -y --no-install-recommends libgl1 libglib2.0-0 && rm -rf /var/lib/apt/lists/*
 COPY --from=build /opt/maskdetect /opt/maskdetect
 ENV PATH=/opt/maskdetect/bin:$PATH MASKDETECT_CACHE=/opt/maskdetect/cache PYTHONDONTWRITEBYTECODE=1
-# the face detector: downloaded once, here, and checked by its SHA-256; nothing is fetched when the service runs
-RUN python -c "from maskdetect.detect import detector_file; print(detector_file())"
 RUN useradd --system --uid 10001 --no-create-home maskdetect
 USER 10001
 EXPOSE 8000

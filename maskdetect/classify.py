@@ -222,7 +222,7 @@ def softmax(logits:np.ndarray, temperature:float=1.)->np.ndarray: # rows add up 
     return e/e.sum(axis=-1, keepdims=True)
 
 # %% ../nbs/10_classify.ipynb #86b3e653
-def _import_onnxruntime():
+def import_onnxruntime():
     "ONNX Runtime, told not to call home"
     os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')  # must be set before the import
     import onnxruntime
@@ -231,7 +231,7 @@ def _import_onnxruntime():
 # %% ../nbs/10_classify.ipynb #b63b1edf
 def _onnxruntime(data, threads, device='CPU'):
     "Logits by ONNX Runtime, and where it computes them"
-    ort = _import_onnxruntime()
+    ort = import_onnxruntime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
@@ -292,7 +292,7 @@ def _candidates(engine, data):
     if engine == 'openvino': return [openvino]
     rough = ('OpenVINO in bfloat16', 'openvino-bf16', partial(_openvino, precision='bf16'), _ROUGH)
     if engine == 'openvino-bf16': return [rough]
-    here = 'CUDAExecutionProvider' in _import_onnxruntime().get_available_providers()
+    here = 'CUDAExecutionProvider' in import_onnxruntime().get_available_providers()
     card = [('ONNX Runtime on CUDA', 'onnxruntime', partial(_onnxruntime, device='CUDA'), tolerance)] if here else []
     if engine == 'onnxruntime': return card
     if eight_bits: return []

@@ -117,7 +117,7 @@ _Set = _many('FIELD=VALUE', "change any field of the recipe: epochs=5 augment.ro
 _Skip = Annotated[bool, "leave damaged annotations out instead of stopping"]
 _Model = Annotated[str, ".onnx, or .pkl (loading a pickle runs its code); default: $MASKDETECT_MODEL, else the shipped"]
 _Engine = Annotated[str, "onnxruntime, openvino or openvino-bf16; auto takes the fastest that is exact"]
-_Tiles = Annotated[bool, "look for small faces too; takes several times as long"]
+_Side = Annotated[int, "pixels along the longer side of a picture when faces are looked for; more finds smaller ones"]
 
 # %% ../nbs/90_cli.ipynb #3a3d5845
 @_verb
@@ -304,33 +304,38 @@ The course starts with nbs/01_first_model.ipynb. Drawn faces show that everythin
 # %% ../nbs/90_cli.ipynb #d276a431
 @_verb
 def do_predict(pictures:_many('PICTURE', "files, folders, patterns such as 'shots/*.jpg', URLs"),
-               model:_Model=None, engine:_Engine='auto', tiles:_Tiles=False, json:_AsJson=False,
+               model:_Model=None, engine:_Engine='auto', max_side:_Side=None, json:_AsJson=False,
                min_score:float=None, # leave out faces that the detector is less sure of (default: 0.6)
                crops:bool=False, # each picture is one cut face
                out:Path=None, # folder for copies with boxes and verdicts
                csv:Path=None): # write a table, one row a face
     "Judge every face in pictures"
-    if crops and (out or tiles or min_score is not None):
-        raise MaskdetectError("--out, --tiles and --min-score are for whole pictures; leave out --crops")
+    if crops and (out or max_side or min_score is not None):
+        raise MaskdetectError("--out, --max-side and --min-score are for whole pictures; leave out --crops")
     model = _classifier(model, engine)
     columns = ['label', *model.labels, 'error']
     if not crops: columns = ['face', 'x0', 'y0', 'x1', 'y1', *columns[:-1], 'score', 'error']
-    results = judge_crops(pictures, model) if crops else judge_scenes(pictures, _detector(model, tiles, min_score), out)
+    scenes = None if crops else _detector(model, engine, max_side, min_score)
+    results = judge_crops(pictures, model) if crops else judge_scenes(pictures, scenes, out)
     status = judge_all(results, RowWriter(csv, ['path', *columns]) if csv else None, json, quiet=csv)
     for what,where in (('marked copies', out), ('table', csv)):
         if where and status != 130: print(f"{what}: {where}", file=sys.stderr)
     return status
 
 # %% ../nbs/90_cli.ipynb #e537c21a
-def _detector(model, tiles=False, min_score=None, engine='auto'):
-    from maskdetect.detect import FaceDetector, MaskDetector
-    faces = FaceDetector(tiles=tiles, **({} if min_score is None else dict(min_score=min_score)))
-    return MaskDetector(model, faces, engine=engine)
+def _faces(max_side, min_score=None):
+    from maskdetect.detect import FaceDetector
+    given = dict(max_side=max_side, min_score=min_score)
+    return FaceDetector(**{k: v for k,v in given.items() if v is not None})
+
+def _detector(model, engine, max_side, min_score=None):
+    from maskdetect.detect import MaskDetector
+    return MaskDetector(model, _faces(max_side, min_score), engine=engine)
 
 # %% ../nbs/90_cli.ipynb #d5cd08bf
 @_verb
 def do_video(source:str, # a file, the number of a webcam (0), or an rtsp:// or http:// address
-             model:_Model=None, engine:_Engine='auto', tiles:_Tiles=False, json:_AsJson=False,
+             model:_Model=None, engine:_Engine='auto', max_side:_Side=None, json:_AsJson=False,
              out:Path=None, # write the video with verdicts: .mkv, .mp4 or .webm
              events:str=None, # write what happens, as .csv or JSON lines; - is the standard output
              snapshots:Path=None, # write a picture of the face at each event into this folder
@@ -345,7 +350,7 @@ def do_video(source:str, # a file, the number of a webcam (0), or an rtsp:// or 
     need('trackers', 'video')  # before the models are loaded
     from maskdetect.video import watch
     sinks = _sinks(out, events, snapshots, blur, webhook, plot, show)
-    summary = watch(source, _detector(model, tiles, engine=engine), sinks, fps=fps, seconds=seconds, patience=patience)
+    summary = watch(source, _detector(model, engine, max_side), sinks, fps=fps, seconds=seconds, patience=patience)
     with contextlib.redirect_stdout(sys.stderr if events == '-' else sys.stdout):
         _answer(json, summary.to_dict(), summary)
     return 128 + signal.Signals[summary.stopped] if summary.stopped else int(bool(summary.notes or summary.undelivered))
@@ -366,7 +371,7 @@ def _sinks(out, events, snapshots, blur, webhook, plot, show):
 @_verb
 def do_serve(host:str='127.0.0.1', # address to listen at; 0.0.0.0 lets other machines in
              port:int=8000, # 0 takes a free one
-             model:_Model=None, engine:_Engine='auto', tiles:_Tiles=False,
+             model:_Model=None, engine:_Engine='auto', max_side:_Side=None,
              api_key:str=None, # that clients must send; better as $MASKDETECT_API_KEY, which other users cannot see
              cors:_many('ORIGIN', "other sites whose pages may call: https://example.org")=None,
              max_mb:float=10., # megabytes of a request or frame
@@ -377,12 +382,11 @@ def do_serve(host:str='127.0.0.1', # address to listen at; 0.0.0.0 lets other ma
              max_waiting:int=64): # requests in work or waiting, and as many open streams; others are told to come again
     "Start the REST API and the page with the webcam"
     for part in ('starlette', 'uvicorn', 'websockets', 'python_multipart', 'prometheus_client'): need(part, 'serve')
-    from maskdetect.detect import FaceDetector
     from maskdetect.judge import Limits
     from maskdetect.serve import serve
     limits = Limits(max_mb, max_pixels, max_faces, max_pictures, max_seconds, max_waiting)
     settings = dict(model=model, engine=engine, api_key=api_key, cors=cors or (), limits=limits)
-    try: serve(host, port, detector=FaceDetector(tiles=tiles), **settings)
+    try: serve(host, port, detector=_faces(max_side), **settings)
     except KeyboardInterrupt: return _fail("stopped", 130)
 
 # %% ../nbs/90_cli.ipynb #d8b02486

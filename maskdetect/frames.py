@@ -8,7 +8,7 @@ __all__ = ['VideoError', 'Frame', 'notice', 'without_secrets', 'open_video']
 # %% ../nbs/12a_frames.ipynb #f51482e8
 import queue, re, sys, threading, time
 from collections import Counter
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +19,6 @@ from fastcore.basics import patch
 from tqdm import tqdm
 
 from .core import IMAGE_SUFFIXES, MAX_PIXELS, MaskdetectError, need
-from .detect import quiet_opencv
 
 # %% ../nbs/12a_frames.ipynb #c6245f8f
 class VideoError(MaskdetectError):
@@ -287,6 +286,15 @@ def __iter__(self:Camera):
         yield Frame(index, t, picture())
 
 # %% ../nbs/12a_frames.ipynb #734257f6
+@contextmanager
+def _quiet_opencv():
+    "Without OpenCV's remarks about a camera that is not there"
+    log = getattr(cv2.utils, 'logging', None)  # not in OpenCV 4
+    level = log.setLogLevel(log.LOG_LEVEL_SILENT) if log else None
+    try: yield
+    finally:
+        if log: log.setLogLevel(level)
+
 def _webcam_pictures(webcam):
     try:
         while True:
@@ -298,7 +306,7 @@ def _webcam_pictures(webcam):
 def _open_webcam(index, fps, patience):
     name = f"camera {index}"
     def device():
-        with quiet_opencv(): webcam = cv2.VideoCapture(index)
+        with _quiet_opencv(): webcam = cv2.VideoCapture(index)
         if not webcam.isOpened(): raise VideoError(f"{name}: no such camera, or another program uses it")
         return webcam
     webcam = device()

@@ -18,7 +18,7 @@ import numpy as np
 from fastcore.basics import patch
 
 from .core import SAMPLE, UNSURE, ImageError, MaskdetectError, file_digest
-from .detect import MaskDetector, quiet_opencv
+from .detect import MaskDetector
 from .gate import HEADERS, Gate, Metrics, WithHeaders, drain, read_pictures, refusal
 from .judge import Judge, Limits
 
@@ -273,15 +273,11 @@ def _urls(sock):
     return url('127.0.0.1' if address.version == 4 else '::1'),url(_own_address(sock.family))
 
 # %% ../nbs/20c_serve.ipynb #24e3dcf7
-class _Server(uvicorn.Server):
-    def run(self, sockets):
-        with quiet_opencv(): super().run(sockets)
-
 def _server(app):
     limits = app.state.service.limits
-    return _Server(uvicorn.Config(app, log_level='warning', access_log=False, server_header=False, lifespan='off',
-                                  limit_concurrency=1000, timeout_graceful_shutdown=ceil(limits.seconds),
-                                  ws_max_size=limits.bytes, ws_per_message_deflate=False))
+    return uvicorn.Server(uvicorn.Config(
+        app, log_level='warning', access_log=False, server_header=False, lifespan='off', limit_concurrency=1000,
+        timeout_graceful_shutdown=ceil(limits.seconds), ws_max_size=limits.bytes, ws_per_message_deflate=False))
 
 # %% ../nbs/20c_serve.ipynb #d7e8ce3e
 def serve(host:str='127.0.0.1', # address to listen at; 0.0.0.0 is every one that this machine has

@@ -224,7 +224,8 @@ def locate_faces(df:pd.DataFrame, # a face table
     whole = df['x0'].isna() & (must | ~df['source'].isin(SOURCES))
     if not whole.any(): return df.copy(), 0
     if detector is None: detector = FaceDetector(max_side=320)  # enough for the largest face
-    settings = {k: v for k,v in vars(detector).items() if isinstance(v, (int, float, str, Path))}
+    settings = {k: v for k,v in vars(detector).items() if isinstance(v, (int, float, str))}
+    if path := getattr(detector, 'path', None): settings['file'] = file_digest(path)
     where, paths = pd.factorize(df['path'][whole])
     largest = lambda path: _largest_face(path, detector)
     found = _remembered(paths, 'faces', np.dtype(float), largest, 'finding faces', key=settings)
