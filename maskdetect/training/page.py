@@ -39,25 +39,25 @@ def _uri(kind, data): return f'data:image/{kind};base64,' + base64.b64encode(dat
 
 def _svg(plot, w=5., h=4.4):
     "Data URI of what `plot(ax=)` paints"
-    rc = {'svg.hashsalt': 'maskdetect', 'axes.facecolor': 'none', 'legend.facecolor': 'none'}
-    with plt.rc_context({**rc, **dict.fromkeys(_INKED, _INK)}), io.StringIO() as f:
+    rc,f = {'svg.hashsalt': 'maskdetect', 'axes.facecolor': 'none', 'legend.facecolor': 'none'}, io.StringIO()
+    with plt.rc_context({**rc, **dict.fromkeys(_INKED, _INK)}):
         fig = Figure(figsize=(w, h), layout='constrained')
         plot(ax=fig.subplots())
         fig.savefig(f, format='svg', transparent=True, metadata=dict(Date=None))
-        svg = f.getvalue()
-    head,rest = svg[svg.index('<svg'):].replace(_INK, 'var(--ink)').split('>', 1)
-    return _uri('svg+xml', f'{head}>{_SVG_STYLE}{rest}'.encode())
+    head,rest = f.getvalue().partition('<svg')[2].replace(_INK, 'var(--ink)').split('>', 1)
+    return _uri('svg+xml', f'<svg{head}>{_SVG_STYLE}{rest}'.encode())
 
 # %% ../../nbs/05c_page.ipynb #d91f5a11
+def _jpeg(face):
+    Image.fromarray(face).save(f := io.BytesIO(), 'JPEG', quality=85)
+    return _uri('jpeg', f.getvalue())
+
 def _worst(r, photos, k=12):
     "Rows of the table of worst errors"
-    def jpeg(row):
-        with io.BytesIO() as f:
-            Image.fromarray(r.face(row)).save(f, 'JPEG', quality=85)
-            return _uri('jpeg', f.getvalue())
     def path(t): return '/'.join(Path(str(t.get('photo') or t.get('path') or '')).parts[-3:])
     top = [t for t in r.top_losses(k).to_dict('records') if t['label'] != t['predicted']]
-    return [{**t, 'path': path(t), 'p_called': r.probs[t['row']].max(), 'face': photos and jpeg(t['row'])} for t in top]
+    return [{**t, 'path': path(t), 'p_called': r.probs[t['row']].max(), 'face': photos and _jpeg(r.face(t['row']))}
+            for t in top]
 
 # %% ../../nbs/05c_page.ipynb #a02c0a32
 def _page(r, d, temperature, photos):
@@ -91,18 +91,13 @@ def save_report(report:Report,
 def load_report(folder # that `save_report` wrote
                )->Report:
     "A saved report"
-    folder,gaps = Path(folder), {c: [''] for c in ('x0', 'y0', 'x1', 'y1', 'loss', 'age')}
-    try:
-        d = json.loads((folder/'report.json').read_text('utf-8'))
-        t = pd.read_csv(folder/'predictions.csv', keep_default_na=False, na_values=gaps,
-                        dtype=dict(group=str, skin_tone=str))
-    except FileNotFoundError as e:
-        name = Path(e.filename).name
-        raise DataError(f"{folder} holds no report ({name} is missing); give a folder that save_report wrote") from None
+    d = json.loads((Path(folder)/'report.json').read_text('utf-8'))
+    gaps = {c: [''] for c in ('x0', 'y0', 'x1', 'y1', 'loss', 'age')}
+    t = pd.read_csv(Path(folder)/'predictions.csv', keep_default_na=False, na_values=gaps,
+                    dtype=dict(group=str, skin_tone=str))
     own = [f'p_{o}' for o in d['labels']]
-    truth,probs = t['truth'].to_numpy(), t[own].to_numpy(np.float32)
     rest = t.drop(columns=['truth', 'predicted', 'correct', 'loss', *own])
-    return Report(d['labels'], truth, probs, rest, d['name'], d['meta'], d['unknown'])
+    return Report(d['labels'], t['truth'], t[own], rest, d['name'], d['meta'], d['unknown'])
 
 # %% ../../nbs/05c_page.ipynb #321e96d8
 def _side_by_side(report):
@@ -115,12 +110,21 @@ def _side_by_side(report):
                 balanced_accuracy=pd.Series(recalls).mean(), right_with_mask=recalls[0], right_without_mask=recalls[1],
                 wrong=wrong, wrong_found=C[2, 2], wrong_called_mask=C[2, 0], called_wrong=C[:, 2].sum())
 
+# %% ../../nbs/05c_page.ipynb #4d2f2552
 def _model_names(paths):
     "A short name for each model file; the whole path where two would share one"
     short = [(o.parent.name if o.stem == 'model' else '') or o.stem for o in paths]
     return [name if short.count(name) == 1 else str(o) for o,name in zip(paths, short)]
 
-# %% ../../nbs/05c_page.ipynb #4d2f2552
+def _cost(name, path, model, ms):
+    "What `compare` tells of a model: name, origin, size, speed"
+    weights = [o for o in onnx.load(path).graph.initializer if o.data_type in (1, 10)]  # of 32 and 16 bits
+    i = model.info
+    return dict(model=name, recipe=i.recipe, arch=i.arch, size=i.size, labels=len(i.labels),
+                trained_on=', '.join(o['name'] for o in i.trained_on), mb=path.stat().st_size/1e6,
+                parameters=sum(math.prod(o.dims) for o in weights), ms=min(ms))
+
+# %% ../../nbs/05c_page.ipynb #360f5e23
 def compare(paths, # .onnx files that maskdetect wrote
             table:pd.DataFrame # face table
            )->pd.DataFrame: # a row for each model and source, and for each model and all faces
@@ -132,11 +136,7 @@ def compare(paths, # .onnx files that maskdetect wrote
     black = [[np.zeros((m.size, m.size, 3), np.uint8)]*8 for m in models]
     times = take_turns({p: (partial(m.predict, b, bs=1), 8) for p,m,b in zip(paths, models, black)})
     for path,m,name in zip(paths, models, _model_names(paths)):
-        floats = [o for o in onnx.load(path).graph.initializer if o.data_type in (1, 10)]  # of 32 and 16 bits
-        known = dict(model=name, recipe=m.info.recipe, arch=m.info.arch, size=m.size, labels=len(m.labels),
-                     trained_on=', '.join(o['name'] for o in m.info.trained_on), mb=path.stat().st_size/1e6,
-                     parameters=sum(math.prod(o.dims) for o in floats), ms=min(times[path]))
-        r = evaluate(m, table)
+        known,r = _cost(name, path, m, times[path]), evaluate(m, table)
         for s in [*sorted(set(table['source'])), 'all']:
             k = (r.table['source'] == s).to_numpy() | (s == 'all')
             part = Report(r.labels, r.targets[k], r.probs[k], r.table[k], unknown=r.unknown)
