@@ -55,6 +55,7 @@ def _check_probs(probs, k):
         raise DataError("the probabilities of a face must add up to 1; apply a softmax first")
     return probs
 
+# %% ../../nbs/05a_interpret.ipynb #d6fc50a9
 def _check_targets(targets, labels, unknown):
     "Numbers of the labels, and the labels that the model does not know"
     targets = np.asarray(targets)
@@ -73,6 +74,7 @@ def face_dl(learn, # a fastai learner
     files = [cv2.imencode('.bmp', read_image(o)[..., ::-1])[1].tobytes() for o in faces]
     return learn.dls.test_dl(files, bs=64, num_workers=0)
 
+# %% ../../nbs/05a_interpret.ipynb #e3a3f354
 def face_probs(learn, faces)->np.ndarray: # (faces, labels) float32, in the order of the learner's vocab
     "Probabilities of the labels of some faces, see `face_dl`"
     with learn.no_bar(), learn.no_logging(): logits = learn.get_preds(dl=face_dl(learn, faces), act=noop)[0]
@@ -115,6 +117,10 @@ def _predicted(self:Report): return self.probs.argmax(1)
 @patch(as_prop=True)
 def _right(self:Report): return self._predicted == self.targets
 
+@patch(as_prop=True)
+def _counts(self:Report): return self.confusion().to_numpy()[:len(self.labels)]
+
+# %% ../../nbs/05a_interpret.ipynb #e2b11d53
 @patch
 def confusion(self:Report,
               normalize:bool=False # shares of each row instead of counts
@@ -124,9 +130,6 @@ def confusion(self:Report,
     C = skm.confusion_matrix(self.targets, self._predicted, labels=range(len(names)))[:, :len(self.labels)]
     with np.errstate(invalid='ignore'): C = C/C.sum(1, keepdims=True) if normalize else C
     return pd.DataFrame(C, index=pd.Index(names, name='truth'), columns=pd.Index(self.labels, name='predicted'))
-
-@patch(as_prop=True)
-def _counts(self:Report): return self.confusion().to_numpy()[:len(self.labels)]
 
 # %% ../../nbs/05a_interpret.ipynb #c6923738
 @patch
@@ -162,6 +165,7 @@ def balanced_accuracy(self:Report)->float:
     "Mean recall of the labels that occur"
     return float(_from_counts(self._counts)['balanced_accuracy'])
 
+# %% ../../nbs/05a_interpret.ipynb #b3fd3175
 @patch
 def per_class(self:Report)->pd.DataFrame: # precision, recall, f1, support; a row for each label of the model
     "Precision, recall and F1 of each label; NaN where a label does not occur or was never given"
@@ -193,6 +197,7 @@ def _gaps(W, probs, targets, bins):
     gaps = which*(conf - (probs.argmax(1) == targets))[:, None]
     with np.errstate(invalid='ignore'): return abs(W @ gaps).sum(1)/W.sum(1)
 
+# %% ../../nbs/05a_interpret.ipynb #c4909b92
 def ece(probs, # (faces, labels)
         targets, # (faces,) numbers of the true labels
         bins:int=15 # of equal width, as in Guo et al. 2017
