@@ -9,12 +9,11 @@ __all__ = ['take_turns', 'times_as_fast', 'sample_frame', 'time_faces', 'time_fr
 import json, subprocess, sys, time
 from dataclasses import asdict, dataclass
 from itertools import cycle, islice
-from pathlib import Path
 from statistics import median
 
 import numpy as np
 from fastcore.basics import patch
-from tqdm import tqdm
+from tqdm import trange
 
 from .classify import ENGINES, MaskClassifier, open_learner
 from .core import SAMPLE, MaskdetectError, crop_face, machine, read_image, save_results, versions
@@ -22,18 +21,16 @@ from .core import SAMPLE, MaskdetectError, crop_face, machine, read_image, save_
 # %% ../nbs/13_bench.ipynb #ebf8ff87
 def take_turns(jobs:dict, # name -> (function, how many things it does in one call)
                rounds:int=7, # that are counted; one more goes before
-               bar=None, # `tqdm` to move on
                rest:float=.05 # seconds before each job
               )->dict: # name -> milliseconds a thing, one number a round
     "Time jobs side by side"
     times = {k: [] for k in jobs}
-    for i in range(rounds+1):
+    for i in trange(rounds+1, desc='bench', disable=None, leave=False):
         for name,(job,n) in jobs.items():
             time.sleep(rest)
             start = time.perf_counter()
             job()
             if i: times[name].append((time.perf_counter() - start)*1e3/n)
-            if bar is not None: bar.update()
     return times
 
 # %% ../nbs/13_bench.ipynb #020de5de
@@ -87,21 +84,12 @@ step('first picture')
 """
 
 # %% ../nbs/13_bench.ipynb #cbf8df94
-def _start(model, engine, detector):
+def _start(model, engine, detector=None):
     "One start in a new process: a dictionary for each step"
     job = json.dumps([time.time(), str(model), engine, detector and str(detector)])
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', _STEPS, job], capture_output=True, text=True)
     if done.returncode: raise MaskdetectError(f"the start could not be measured: {' '.join(done.stderr.split()[-40:])}")
     return [json.loads(o) for o in done.stdout.splitlines()]
-
-# %% ../nbs/13_bench.ipynb #99e592d9
-def _starts(*args, runs=3, bar):
-    "The quickest of some starts"
-    tries = []
-    for _ in range(runs):
-        tries.append(_start(*args))
-        bar.update()
-    return min(tries, key=lambda o: o[-1]['cpu_s'])
 
 # %% ../nbs/13_bench.ipynb #0f7c53b4
 def _labels(model): return lambda faces: [model.labels[i] for i in model.predict(faces).argmax(1)]
@@ -117,13 +105,12 @@ def _by_fastai(pkl):
 # %% ../nbs/13_bench.ipynb #76ef1f20
 def time_faces(contestants:dict, # name -> (function: faces -> labels, sizes of batches)
                faces:list, # RGB arrays, as many as the largest batch at least
-               rounds:int=7, # see `take_turns`
-               bar=None
+               rounds:int=7 # see `take_turns`
               )->list: # dictionaries: engine, batch, ms a face, ratio to the first at batch 1, labels as the first says
     "Contestants side by side"
     jobs = {(name, n): (lambda ask=ask, n=n: ask(faces[:n]), n) for name,(ask,ns) in contestants.items() for n in ns}
     labels = {name: ask(faces) for name,(ask,_) in contestants.items()}
-    times,first = take_turns(jobs, rounds, bar),next(iter(contestants))
+    times,first = take_turns(jobs, rounds),next(iter(contestants))
     same = {k: sum(a == b for a,b in zip(v, labels[first])) for k,v in labels.items()}
     return [dict(engine=name, batch=n, ms=median(times[name, n]), ratio=times_as_fast(times, (name, n), (first, 1)),
                  same_labels=f'{same[name]}/{len(faces)}') for name,n in jobs]
@@ -132,12 +119,12 @@ def time_faces(contestants:dict, # name -> (function: faces -> labels, sizes of 
 def time_frames(detector, # `MaskDetector`
                 sizes, # pairs (width, height)
                 counts, # of faces; the first is what the others are compared to
-                rounds:int=7, bar=None
+                rounds:int=7 # see `take_turns`
                )->list: # dictionaries: width, height, faces, found, ms, ratio to the same frame with the first count
     "From picture to verdicts"
     scenes = {(*s, n): sample_frame(*s, n) for s in sizes for n in counts}
     found = {k: len(detector.predict(v)) for k,v in scenes.items()}
-    times = take_turns({k: (lambda v=v: detector.predict(v), 1) for k,v in scenes.items()}, rounds, bar)
+    times = take_turns({k: (lambda v=v: detector.predict(v), 1) for k,v in scenes.items()}, rounds)
     return [dict(width=w, height=h, faces=n, found=found[w, h, n], ms=median(times[w, h, n]),
                  ratio=times_as_fast(times, (w, h, n), (w, h, counts[0]))) for w,h,n in scenes]
 
@@ -157,18 +144,12 @@ class BenchReport:
         "Plain numbers and strings, ready for JSON"
         return asdict(self)
 
-# %% ../nbs/13_bench.ipynb #03085819
-@patch
-def to_rows(self:BenchReport)->list: # dictionaries with the same keys, `part` first
-    "One flat table"
-    rows = [dict(part=k, **r) for k in ('start', 'faces', 'frames') for r in getattr(self, k)]
-    keys = dict.fromkeys(k for r in rows for k in r)
-    return [{k: r.get(k, '') for k in keys} for r in rows]
-
+# %% ../nbs/13_bench.ipynb #6e6ccd7a
 @patch
 def to_csv(self:BenchReport, path):
-    "Write the flat table"
-    save_results(path, self.to_rows(), model=self.model)
+    "Write all measurements as one flat table"
+    rows = [dict(part=k, **r) for k in ('start', 'faces', 'frames') for r in getattr(self, k)]
+    save_results(path, rows, model=self.model)
 
 # %% ../nbs/13_bench.ipynb #83d26ef5
 def _cell(v): return f'{v:,.2f}' if isinstance(v, float) else '' if v is None else str(v)
@@ -214,24 +195,19 @@ def _contestants(model, engine, pkl, batches):
 def bench(model=None, # model file; None takes the one that `MaskClassifier.load` takes
           engine:str='auto', # for the start and the frames; 'auto' compares all on faces
           pkl=None, # .pkl of the same model, to compare with fastai's `learn.predict`; loading it runs its code
-          detector=None, # `FaceDetector` file; None takes the one that `FaceDetector` takes
           batches:tuple=(1, 8, 32), # of faces; begin with 1
-          sizes:tuple=((640, 360), (1280, 720), (1920, 1080)), # of frames: width, height
-          counts:tuple=(0, 1, 4, 16), # of faces in a frame; begin with 0
           rounds:int=7 # how often everything is measured
          )->BenchReport:
     "Measure this machine"
     from maskdetect.detect import FaceDetector, MaskDetector
-    clf = MaskClassifier.load(model, engine=engine)
+    clf,finder,frames = MaskClassifier.load(model, engine=engine),None,[]
     contestants,notes = _contestants(clf, engine, clf.path if clf.engine == 'torch' else pkl, batches)
-    try: finder = FaceDetector(detector)
-    except MaskdetectError as e:
-        finder = None
-        notes.append(f"Without frames: {e}")
-    jobs = sum(len(b) for _,b in contestants.values()) + (len(sizes)*len(counts) if finder else 0)
-    with tqdm(total=3 + (rounds+1)*jobs, desc='bench', disable=None) as bar:
-        start = _starts(clf.path, clf.engine, finder and finder.path, bar=bar)
-        faces = time_faces(contestants, _sample_faces(max(batches), 112), rounds, bar)
-        frames = time_frames(MaskDetector(clf, finder), sizes, counts, rounds, bar) if finder else []
+    try: finder = FaceDetector()
+    except MaskdetectError as e: notes.append(f"Without frames: {e}")
+    starts = [_start(clf.path, clf.engine, finder and finder.path) for _ in range(3)]
+    faces = time_faces(contestants, _sample_faces(max(batches), 112), rounds)
+    sizes = (640, 360), (1280, 720), (1920, 1080)
+    if finder: frames = time_frames(MaskDetector(clf, finder), sizes, (0, 1, 4, 16), rounds)
     libraries = versions('maskdetect', 'numpy', 'opencv-python', 'onnxruntime', 'openvino', 'fastai', 'torch')
+    start = min(starts, key=lambda o: o[-1]['cpu_s'])
     return BenchReport(machine(), libraries, repr(clf), start, faces, frames, notes)

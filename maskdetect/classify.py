@@ -8,44 +8,31 @@ __all__ = ['SHIPPED', 'FORMAT', 'ENGINES', 'TOLERANCE', 'ModelInfo', 'seal', 're
 
 # %% ../nbs/10_classify.ipynb #2a8e27ee
 import hashlib, json, os, platform, re, sys, warnings, zipfile
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from importlib import util
 from pathlib import Path
 
-import cv2
-import numpy as np
+import cv2, numpy as np
 from fastcore.basics import patch
 
 from .core import (LABELS, SAMPLE, UNSURE, ImageError, MissingExtra, ModelError, crop_face, need, read_image,
                              versions)
 
-# %% ../nbs/10_classify.ipynb #8a0b0593
-def _is_number(v, low, high, kind=(int, float)):
-    return isinstance(v, kind) and not isinstance(v, bool) and low <= v <= high
-
-def _are_numbers(v, n, low, high):
-    return isinstance(v, tuple) and len(v) == n and all(_is_number(o, low, high) for o in v)
-
-def _are_shares(prior, labels):
-    return not prior or set(prior) == set(labels) and all(_is_number(o, 1e-6, 1) for o in prior.values())
-
 # %% ../nbs/10_classify.ipynb #27648f79
-def _faults(i):
-    "The fields of a note that break a rule, and the rule in words"
-    if i.labels not in (LABELS[:2], LABELS): yield 'labels', f"must be {LABELS[:2]} or {LABELS}"
-    if not _is_number(i.size, 8, 1024, int): yield 'size', "must be a whole number from 8 to 1024"
-    if not _is_number(i.channels, 1, 3, int) or i.channels == 2: yield 'channels', "must be 3 (RGB) or 1 (grey)"
-    if not _are_numbers(i.mean, i.channels, -1e3, 1e3): yield 'mean', "must hold one number for each channel"
-    if not _are_numbers(i.std, i.channels, 1e-6, 1e6): yield 'std', "must hold one positive number for each channel"
-    if not _is_number(i.margin, -.9, 3): yield 'margin', "must be a number from -0.9 to 3"
-    if not _is_number(i.temperature, 1e-3, 1e3): yield 'temperature', "must be a positive number"
-    if not _is_number(i.threshold, 0, 1): yield 'threshold', "must be a number from 0 to 1"
-    for k in ('prior', 'quality', 'versions'):
-        if not isinstance(getattr(i, k), dict): yield k, "must be an object"
-    if not _are_shares(i.prior, i.labels): yield 'prior', "must be empty or hold a share for each label"
-    if not isinstance(i.trained_on, tuple) or not all(isinstance(o, dict) for o in i.trained_on):
-        yield 'trained_on', "must be a list of objects"
+def _rules(i):
+    "Field of a note -> whether it is as it must be, and the rule in words"
+    def number(v, low, high): return isinstance(v, (int, float)) and low <= v <= high
+    def numbers(v, low, high): return len(v) == i.channels and all(number(o, low, high) for o in v)
+    return dict(labels=(i.labels in (LABELS[:2], LABELS), f"{LABELS[:2]} or {LABELS}"),
+                size=(isinstance(i.size, int) and 8 <= i.size <= 1024, "a whole number from 8 to 1024"),
+                channels=(i.channels in (1, 3), "3 (RGB) or 1 (grey)"),
+                mean=(numbers(i.mean, -1e3, 1e3), "a list of one number for each channel"),
+                std=(numbers(i.std, 1e-6, 1e6), "a list of one positive number for each channel"),
+                margin=(number(i.margin, -.9, 3), "a number from -0.9 to 3"),
+                temperature=(number(i.temperature, 1e-3, 1e3), "a positive number"),
+                threshold=(number(i.threshold, 0, 1), "a number from 0 to 1"))
 
 # %% ../nbs/10_classify.ipynb #ae78acd4
 SHIPPED = SAMPLE.parent/'models'/'release.onnx'  # trained by the recipe of that name
@@ -74,10 +61,11 @@ class ModelInfo:
     format:int=FORMAT # of this note
 
     def __post_init__(self):
-        for k in ('labels', 'mean', 'std', 'trained_on'):
-            if isinstance(v := getattr(self, k), list): object.__setattr__(self, k, tuple(v))
-        for k,rule in _faults(self):
-            raise ModelError(f"model description: {k} {rule}, not {str(getattr(self, k))[:60]}; export the model again")
+        for k in ('labels', 'mean', 'std', 'trained_on'): object.__setattr__(self, k, tuple(getattr(self, k)))
+        for k,(good,rule) in _rules(self).items():
+            if good: continue
+            v = str(getattr(self, k))[:60]
+            raise ModelError(f"model description: {k} must be {rule}, not {v}; export the model again")
 
 # %% ../nbs/10_classify.ipynb #ce9564d4
 @patch
@@ -182,20 +170,24 @@ def _kind(path):
     if kind not in ('.onnx', '.pkl'): raise ModelError(f"{path}: a model file ends in .onnx or .pkl")
     return kind
 
-def _damaged(path, why):
-    kind = Path(path).suffix
-    return ModelError(f"{path} is damaged or no {kind} model ({why}); copy it again or export it again")
+# %% ../nbs/10_classify.ipynb #9ee1b2f0
+@contextmanager
+def _reading(path):
+    "Any error but our own means that the file is damaged"
+    try: yield
+    except (ModelError, MissingExtra): raise
+    except Exception as e:
+        why = f"{path} is damaged or no {Path(path).suffix} model ({e})"
+        raise ModelError(f"{why}; copy it again or export it again") from e
 
 # %% ../nbs/10_classify.ipynb #b64f397e
 def read_info(path # an .onnx or .pkl that maskdetect wrote
              )->ModelInfo:
     "What a model says about itself; nothing of the file is run"
     kind = _kind(path)
-    try:
+    with _reading(path):
         note = _open_onnx(path)[1]['maskdetect'] if kind == '.onnx' else _pkl_note(path)
         if note is not None: return ModelInfo.from_json(note)
-    except ModelError: raise
-    except Exception as e: raise _damaged(path, e) from e
     raise ModelError(f"{path} is a plain fastai or PyTorch file, without maskdetect's description; "
                      "MaskClassifier.load opens fastai's, which runs code from it")
 
@@ -221,17 +213,10 @@ def softmax(logits:np.ndarray, temperature:float=1.)->np.ndarray: # rows add up 
     e = np.exp(z - z.max(axis=-1, keepdims=True))
     return e/e.sum(axis=-1, keepdims=True)
 
-# %% ../nbs/10_classify.ipynb #86b3e653
-def import_onnxruntime():
-    "ONNX Runtime, told not to call home"
-    os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')  # must be set before the import
-    import onnxruntime
-    return onnxruntime
-
 # %% ../nbs/10_classify.ipynb #b63b1edf
 def _onnxruntime(data, threads, device='CPU'):
     "Logits by ONNX Runtime, and where it computes them"
-    ort = import_onnxruntime()
+    import onnxruntime as ort
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
@@ -262,6 +247,7 @@ def _openvino(data, threads, precision='f32'):
     return logits,f"CPU {got}"
 
 # %% ../nbs/10_classify.ipynb #7a31c5d8
+os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')  # read when ONNX Runtime is imported: it shall not call home
 ENGINES = ('onnxruntime', 'openvino', 'openvino-bf16')  # for an .onnx; a .pkl runs in torch
 TOLERANCE = 1e-3  # by how much a probability may differ from the reference
 _ROUGH = .1  # the same for engines and files in fewer bits, where it only tells the broken from the rough
@@ -286,17 +272,18 @@ def _prove(logits, reference, info, tolerance=TOLERANCE):
 # %% ../nbs/10_classify.ipynb #f3a85c71
 def _candidates(engine, data):
     "What is usually faster than the reference, the fastest first: title, name, function, tolerance"
+    from onnxruntime import get_available_providers
     eight_bits = b'QuantizeLinear' in data
     tolerance = _ROUGH if eight_bits else TOLERANCE
     openvino = ('OpenVINO', 'openvino', _openvino, tolerance)
     if engine == 'openvino': return [openvino]
     rough = ('OpenVINO in bfloat16', 'openvino-bf16', partial(_openvino, precision='bf16'), _ROUGH)
     if engine == 'openvino-bf16': return [rough]
-    here = 'CUDAExecutionProvider' in import_onnxruntime().get_available_providers()
-    card = [('ONNX Runtime on CUDA', 'onnxruntime', partial(_onnxruntime, device='CUDA'), tolerance)] if here else []
-    if engine == 'onnxruntime': return card
-    if eight_bits: return []
-    return card + [openvino]*bool(util.find_spec('openvino') and platform.machine().lower() in ('x86_64', 'amd64'))
+    card = ('ONNX Runtime on CUDA', 'onnxruntime', partial(_onnxruntime, device='CUDA'), tolerance)
+    cards = [card]*('CUDAExecutionProvider' in get_available_providers())
+    if engine == 'onnxruntime': return cards
+    here = util.find_spec('openvino') and platform.machine().lower() in ('x86_64', 'amd64')
+    return [] if eight_bits else cards + [openvino]*bool(here)
 
 # %% ../nbs/10_classify.ipynb #a3f677d8
 def _choose(data, info, engine, threads):
@@ -308,9 +295,9 @@ def _choose(data, info, engine, threads):
             _prove(faster, logits, info, tolerance)
             return faster,name,where
         except Exception as e:
-            if engine == name != 'onnxruntime' and isinstance(e, MissingExtra): raise
-            why = f"{title} is not used: {' '.join(str(e).split())[:200]}"
-            if engine == name != 'onnxruntime': raise ModelError(f"{why}; use engine='onnxruntime'") from e
+            asked,why = engine == name != 'onnxruntime', f"{title} is not used: {' '.join(str(e).split())[:200]}"
+            if asked and isinstance(e, MissingExtra): raise
+            if asked: raise ModelError(f"{why}; use engine='onnxruntime'") from e
             warnings.warn(f"{why}; going on with ONNX Runtime", stacklevel=4)  # points at who called `load`
     return logits,'onnxruntime',device
 
@@ -366,16 +353,10 @@ def open_learner(path # a .pkl from a source that you trust, because loading it 
                 ): # fastai's `Learner` on the CPU, with `learn.info` and `learn.order`: which output is which label
     "Load an exported learner, or say which versions would"
     if _kind(path) != '.pkl': raise ModelError(f"{path}: only a .pkl holds a learner")
-    try:
-        note = _pkl_note(path, check=True)
-        info = note and ModelInfo.from_json(note)
-    except ModelError: raise
-    except Exception as e: raise _damaged(path, e) from e
+    with _reading(path): info = (note := _pkl_note(path, check=True)) and ModelInfo.from_json(note)
     learn = _unpickle(path, info.versions if info else {})
-    if info: learn.info,learn.order = info,list(range(len(info.labels)))
-    else:
-        try: learn.info,learn.order = _plain_info(learn)
-        except Exception as e: raise ModelError(f"{path} is no learner of mask labels: {e}") from e
+    try: learn.info,learn.order = (info, list(range(len(info.labels)))) if info else _plain_info(learn)
+    except Exception as e: raise ModelError(f"{path} is no learner of mask labels: {e}") from e
     return learn
 
 # %% ../nbs/10_classify.ipynb #106c0700
@@ -431,13 +412,11 @@ def load(cls:MaskClassifier,
     "Open a model file"
     path = path or os.environ.get('MASKDETECT_MODEL') or SHIPPED
     open_ = _load_onnx if _kind(path) == '.onnx' else _load_pkl
-    try:
+    with _reading(path):
         self = cls(path, *open_(path, threads, engine), threads)
         probs = self.predict([np.zeros((self.size, self.size, 3), np.uint8)])
         if probs.shape == (1, len(self.labels)) and np.isfinite(probs).all(): return self
         raise ValueError("it does not answer a number for each label")
-    except (ModelError, MissingExtra): raise
-    except Exception as e: raise _damaged(path, e) from e
 
 # %% ../nbs/10_classify.ipynb #18d5be73
 @patch

@@ -166,8 +166,7 @@ def _table(sources, label=None, skip_damaged=False):
 
 # %% ../nbs/90_cli.ipynb #c1fc92c5
 @_verb
-def do_data_faces(sources:_many('SOURCE', "names of sources, folders or CSVs"),
-                  label:_Label=None, skip_damaged:_Skip=False,
+def do_data_faces(sources:_Data, label:_Label=None, skip_damaged:_Skip=False,
                   out:Path='faces', # folder to write
                   size:int=112, # pixels a side
                   margin:float=0.): # how much to add around a face, as a share of its side
@@ -209,7 +208,7 @@ def _train_run(recipe, label, skip_damaged, out, resume=True):
     for name in recipe.data:
         if name in SOURCES: get(name)
     run = train(recipe, out=out, resume=resume, labels=_pairs(label), skip_damaged=skip_damaged)
-    return run,finish(run, _typed.get())
+    return run,finish(run)
 
 # %% ../nbs/90_cli.ipynb #045cb2f3
 def _told(result):
@@ -347,7 +346,6 @@ def do_video(source:str, # a file, the number of a webcam (0), or an rtsp:// or 
              seconds:float=None, # stop after so much video
              patience:float=60.): # give a camera up after so many seconds without a picture
     "Judge every face in a film, before a webcam or in a stream"
-    need('trackers', 'video')  # before the models are loaded
     from maskdetect.video import watch
     sinks = _sinks(out, events, snapshots, blur, webhook, plot, show)
     summary = watch(source, _detector(model, engine, max_side), sinks, fps=fps, seconds=seconds, patience=patience)
@@ -381,7 +379,6 @@ def do_serve(host:str='127.0.0.1', # address to listen at; 0.0.0.0 lets other ma
              max_seconds:float=10., # seconds to answer a request
              max_waiting:int=64): # requests in work or waiting, and as many open streams; others are told to come again
     "Start the REST API and the page with the webcam"
-    for part in ('starlette', 'uvicorn', 'websockets', 'python_multipart', 'prometheus_client'): need(part, 'serve')
     from maskdetect.judge import Limits
     from maskdetect.serve import serve
     limits = Limits(max_mb, max_pixels, max_faces, max_pictures, max_seconds, max_waiting)
@@ -397,7 +394,6 @@ def do_demo(model:_Model=None,
             port:int=None, # (default: the first free one from 7860)
             share:bool=False): # make it reachable from the internet for a while, through Gradio's servers
     "Open a Gradio app to try pictures and clips"
-    need('gradio', 'demo')
     from maskdetect.demo import demo
     demo(model, threshold, port=port, host=host, share=share)
 

@@ -15,8 +15,7 @@ from datetime import datetime, timezone
 from importlib import metadata, resources
 from pathlib import Path
 
-import cv2
-import numpy as np
+import cv2, numpy as np
 from PIL import Image, ImageOps
 from platformdirs import user_cache_dir
 
@@ -112,6 +111,7 @@ def _open(src):
         warnings.simplefilter('ignore', Image.DecompressionBombWarning)
         return Image.open(io.BytesIO(data), formats=_FORMATS)
 
+# %% ../nbs/00_core.ipynb #781af8ea
 def _upright(im):
     "Turned by the EXIF note; a damaged note is no reason to lose the picture"
     try: return ImageOps.exif_transpose(im)
@@ -132,8 +132,7 @@ def read_image(src, # path, bytes, Pillow image, or uint8 array (height x width 
     except FileNotFoundError: why = "no such file"
     except (IsADirectoryError, PermissionError) as e: why = e.strerror
     except Image.UnidentifiedImageError: why = "not a picture, or damaged at its start"
-    except Image.DecompressionBombError: why = "too many pixels; make it smaller first"
-    except MemoryError: why = "not enough memory to open it; make it smaller first"
+    except (Image.DecompressionBombError, MemoryError): why = "too many pixels; make it smaller first"
     except Exception as e: why = f"damaged picture ({e})"
     raise ImageError(f"{name}: {why}")
 

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from fastcore.basics import patch
 
-from .classify import MaskClassifier, import_onnxruntime
+from .classify import MaskClassifier
 from .core import (LABELS, UNSURE, Face, ImageError, MaskdetectError, ModelError, crop_face, list_images,
                              need, read_image)
 from .draw import draw_verdicts
@@ -51,9 +51,9 @@ _OUTPUTS = [f'{part}_{stride}' for part in ('cls', 'obj', 'bbox', 'kps') for str
 def _open_yunet(path, threads=0):
     "The network of a file, after it was tried"
     try:
+        import onnxruntime as ort
         data = Path(path).read_bytes()
         for letter in (b'h', b'w'): data = data.replace(b'\n\x03\x08\x80\x05', b'\n\x03\x12\x01' + letter, 1)
-        ort = import_onnxruntime()
         options = ort.SessionOptions()
         options.intra_op_num_threads,options.log_severity_level = threads,4
         net = ort.InferenceSession(data, options, providers=['CPUExecutionProvider'])

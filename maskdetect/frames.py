@@ -13,8 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
-import numpy as np
+import cv2, numpy as np
 from fastcore.basics import patch
 from tqdm import tqdm
 
@@ -30,6 +29,7 @@ class Frame(NamedTuple):
     time:float # seconds from the start
     image:np.ndarray # height x width x 3, uint8, RGB
 
+# %% ../nbs/12a_frames.ipynb #7bac8700
 def notice(message):
     "Print one line for people to standard error, above a progress bar if there is one"
     tqdm.write(f"maskdetect: {message}", file=sys.stderr)
@@ -48,6 +48,7 @@ _CONTAINERS = ('mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,
                'wtv,rm,yuv4mpegpipe,obu')
 _FILE_OPTIONS = dict(protocol_whitelist='file', format_whitelist=_CONTAINERS)
 
+# %% ../nbs/12a_frames.ipynb #ad3e2c59
 def _open_container(source, name, options, timeout=None):
     "A PyAV container; `options` say what FFmpeg may open"
     av = need('av', 'video')
@@ -303,6 +304,7 @@ def _webcam_pictures(webcam):
             yield lambda bgr=bgr: cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
     finally: webcam.release()
 
+# %% ../nbs/12a_frames.ipynb #1ef63fa4
 def _open_webcam(index, fps, patience):
     name = f"camera {index}"
     def device():
@@ -319,6 +321,7 @@ _STREAM_OPTIONS = dict(protocol_whitelist='http,https,httpproxy,tls,tcp,udp,rtp,
                        fpsprobesize='0') # counting frames for two seconds would make what is shown that old
 TIMEOUT = 10 # seconds for a stream to open, and for its next packet
 
+# %% ../nbs/12a_frames.ipynb #80beb4de
 def _connect_stream(url, name):
     if url.partition('://')[0].lower() not in _STREAM_OPTIONS['protocol_whitelist'].split(','):
         raise VideoError(f"{name}: this kind of address is not read; use rtsp:// or http://")
@@ -337,6 +340,7 @@ def _stream_pictures(stream):
         if trouble: raise VideoError(next(iter(trouble)))
     finally: stream.container.close()
 
+# %% ../nbs/12a_frames.ipynb #ea082e8f
 def _open_stream(url, fps, patience):
     name = without_secrets(url)
     stream = _connect_stream(url, name)

@@ -168,6 +168,7 @@ def has_key(self:Gate, headers):
     key = headers.get('x-api-key') or headers.get('authorization', '').removeprefix('Bearer ')
     return self.fits(key.strip().encode('latin-1'))  # as the bytes came
 
+# %% ../nbs/20b_gate.ipynb #f012a1d0
 @patch
 def check_key(self:Gate, headers):
     "401, if the key is not there or another"

@@ -6,13 +6,14 @@
 __all__ = ['BATCH', 'Limits', 'Judge']
 
 # %% ../nbs/20a_judge.ipynb #51202973
-import asyncio, base64, binascii, copy, os, queue, time
+import asyncio, base64, copy, queue, time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from fastcore.basics import patch
+from fastcore.parallel import num_cpus
 
 from .core import Face, ImageError, MaskdetectError, crop_face, read_image
 from .detect import MaskDetector
@@ -42,7 +43,7 @@ def _decoded(data):
     if isinstance(data, bytes): return data
     if data.startswith('data:'): data = data.partition(',')[2]
     try: return base64.b64decode(''.join(data.split()), validate=True)
-    except (binascii.Error, ValueError): raise ImageError("this is no base64") from None
+    except ValueError: raise ImageError("this is no base64") from None
 
 # %% ../nbs/20a_judge.ipynb #a23fc056
 BATCH = 16  # faces at a time; more is hardly faster, and an engine keeps memory for every size of batch that it meets
@@ -55,9 +56,8 @@ class Judge:
                  workers:int=0, # pictures that are searched at a time; 0 is one for each core
                  batch:int=BATCH # faces from which on no further picture joins a batch; 1 keeps pictures apart
                 ):
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
         self.model,self.limits,self.batch = detector.model,limits,batch
-        self.workers = workers or cores
+        self.workers = workers or num_cpus()
         self.pool = ThreadPoolExecutor(self.workers, 'search')
         self.net = ThreadPoolExecutor(1, 'judge')
         self.finders = queue.SimpleQueue()  # one for each worker, as a finder works on one picture at a time

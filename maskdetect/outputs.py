@@ -14,8 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import cv2
-import numpy as np
+import cv2, numpy as np
 from fastcore.basics import patch
 
 from .core import LABELS, atomic_path, crop_face, need
@@ -62,10 +61,11 @@ def _writing(path):
     try: yield
     except OSError as e: raise VideoError(f"{path}: cannot be written ({e.strerror or e}); {_KEPT}") from None
 
+# %% ../nbs/12c_outputs.ipynb #bf171062
 def _unused(path):
     "The path, or the first of `name-2`, `name-3`… that is free"
-    numbered = (path.with_stem(f"{path.stem}-{i}") for i in range(2, 1_000_000))
-    return next(p for p in numbered if not p.exists()) if path.exists() else path
+    names = (path, *(path.with_stem(f"{path.stem}-{i}") for i in range(2, 9999)))
+    return next(p for p in names if not p.exists())
 
 # %% ../nbs/12c_outputs.ipynb #c571ac8c
 KEY_EVERY = 2 # seconds from one key frame to the next
@@ -106,8 +106,7 @@ def start(self:VideoWriter, video=None):
 @patch
 def _settle(self:VideoWriter, image):
     "Set up the encoder for frames like this one"
-    self.size = tuple(-(-n//2)*2 for n in image.shape[1::-1])  # the encoder wants even sides
-    self.stream.width, self.stream.height = self.size
+    self.stream.width, self.stream.height = self.size = tuple(-(-n//2)*2 for n in image.shape[1::-1])  # even sides
     self.stream.pix_fmt, self.stream.gop_size = 'yuv420p', 10_000
     self.stream.time_base = self.stream.codec_context.time_base = Fraction(1, 1000)
 
@@ -179,6 +178,7 @@ def _blurred(crop, squares=12):
     large = cv2.resize(small, crop.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     return cv2.GaussianBlur(large, (0, 0), crop.shape[0]/squares/2)
 
+# %% ../nbs/12c_outputs.ipynb #ad39a3a8
 class Snapshots(Sink):
     "A JPEG of the face at each event, but `left`"
     kind = 'snapshots'
@@ -227,6 +227,12 @@ class Webhook(Sink):
 def undelivered(self:Webhook): return self.offered - self.sent
 
 @patch
+def event(self:Webhook, event, image=None, box=None):
+    self.offered += 1
+    with suppress(queue.Full): self.queue.put_nowait(event)
+
+# %% ../nbs/12c_outputs.ipynb #9f3f36ba
+@patch
 def start(self:Webhook, video=None):
     token = os.environ.get('MASKDETECT_WEBHOOK_TOKEN')
     self.headers = {'Content-Type': 'application/json', 'User-Agent': 'maskdetect'}
@@ -235,11 +241,6 @@ def start(self:Webhook, video=None):
     self.end, self.closing = None, threading.Event() # when to give up; whether the video has ended
     self.thread = threading.Thread(target=self._send_all, daemon=True)
     self.thread.start()
-
-@patch
-def event(self:Webhook, event, image=None, box=None):
-    self.offered += 1
-    with suppress(queue.Full): self.queue.put_nowait(event)
 
 # %% ../nbs/12c_outputs.ipynb #b3c47101
 @patch

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from fastcore.basics import patch
 
-from .core import LABELS, Face, need
+from .core import Face, need
 
 # %% ../nbs/12b_people.ipynb #d5a717f9
 class Vote:

@@ -38,17 +38,13 @@ from starlette.websockets import WebSocketDisconnect
 _PACKAGE = Path(str(resources.files('maskdetect')))
 
 def _openapi(note, limits, key):
-    "The description of the service: `openapi.json` with labels, limits and key"
+    "The description of the service: `openapi.json` with labels, limit of pictures and key"
     api = json.loads((_PACKAGE/'openapi.json').read_text(encoding='utf-8'))
     api['info']['version'] = note['version'] or '0'
     parts = api['components']['schemas']
     parts['Face']['properties']['label']['enum'] = [*note['labels'], UNSURE]
     parts['Face']['properties']['probs']['required'] = note['labels']
     parts['Pictures']['properties']['images']['maxItems'] = limits.pictures
-    parts['About']['allOf'][1]['properties']['limits']['required'] = list(asdict(limits))
-    answer = api['paths']['/v1/predict']['post']['responses']['200']['content']['application/json']['example']
-    answer['faces'][0].update(label=note['labels'][0], probs=dict(zip(note['labels'], (.97, .02, .01))))
-    answer['model'] = note
     if not key:
         del api['security'],api['components']['securitySchemes']
         for way in api['paths'].values():
@@ -196,6 +192,7 @@ async def readyz(self:_Service, request):
     except Exception: return JSONResponse(dict(status='not ready'), 503, {'Retry-After': '1'})
     return JSONResponse(dict(status='ready'))
 
+# %% ../nbs/20c_serve.ipynb #f8477c45
 @patch
 async def show_metrics(self:_Service, request):
     "GET /metrics"

@@ -130,5 +130,5 @@ def test_a_class_of_ours_is_an_error(made, tmp_path):
     learn = open_learner(made['quickstart']['pkl'])
     learn.model = nn.Sequential(learn.model)
     learn.model.ours = ToGray()
-    with pytest.raises(ModelError, match='holds maskdetect'): export_pkl(learn, tmp_path/'x.pkl', learn.info)
+    with pytest.raises(ModelError, match='does not know maskdetect'): export_pkl(learn, tmp_path/'x.pkl', learn.info)
     assert not list(tmp_path.iterdir())

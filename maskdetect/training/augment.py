@@ -9,10 +9,7 @@ __all__ = ['STRENGTHS', 'ShiftShear', 'Downscale', 'ToGray', 'check_strengths', 
 import random
 from functools import partial
 
-import cv2
-import numpy as np
-import torch
-import torch.nn.functional as F
+import cv2, numpy as np, torch, torch.nn.functional as F
 from fastai.torch_core import TensorImage
 from fastai.vision.augment import (AffineCoordTfm, Brightness, Contrast, Flip, Hue, RandTransform, Rotate, Warp, Zoom,
                                    affine_mat, setup_aug_tfms)
@@ -27,6 +24,7 @@ def _shift_shear_mat(x, strength, p):
     one = torch.ones_like(tx)
     return affine_mat(one, sx, 2*tx, sy, one, 2*ty)
 
+# %% ../../nbs/03_augment.ipynb #89274e3d
 class ShiftShear(AffineCoordTfm):
     "Random shift (fraction of the side) and shear (slope), each at most `strength`, each axis by itself"
     def __init__(self, strength=0.05, p=0.75, **kwargs):

@@ -37,6 +37,7 @@ def _step_ms(model, x, bf16):
         times.append(time.perf_counter() - start)
     return min(times[1:])*1000/len(x)
 
+# %% ../../nbs/04b_callbacks.ipynb #6984dca4
 def choose_precision(recipe:Recipe, model:nn.Module, device)->tuple: # precision, why
     "What `precision: auto` stands for on this machine"
     if recipe.precision != 'auto': return recipe.precision, 'set by the recipe'
@@ -97,5 +98,6 @@ class Checkpoint(SaveModelCallback):
         self._write(self.state, 'last.pth')
 
     def _write(self, state, name):
-        with atomic_path(self.folder/name) as tmp: torch.save(state, tmp)
+        torch.save(state, data := io.BytesIO())  # torch's own writer hides that a disk is full
+        with atomic_path(self.folder/name) as tmp: tmp.write_bytes(data.getbuffer())
     def after_fit(self): pass  # `train` loads the weights to keep when all phases are done

@@ -12,11 +12,10 @@ from itertools import groupby
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 from fastcore.basics import patch
 
 from ..core import LABELS, far_larger
-from .sources import below, join_tables, read_source, reading_table, some
+from .sources import below, read_source, reading_table, some
 from .table import components, copy_pairs, drop_leaks, photo_facts, photos_of
 
 # %% ../../nbs/02d_check.ipynb #94d2c80f
@@ -25,8 +24,8 @@ TINY = 20  # pixels; a face smaller than this says little
 class CheckReport(SimpleNamespace):
     "What there is to know about a dataset before it is used"
     def __init__(self, name, root, layout, **known):
-        none = dict(faces=0, photos=0, unused=0, counts={}, expected='', damaged={}, unknown={}, modes={}, tiny=[],
-                    outside=[], copies={}, leaks=0, conflicts=[], reread=[], seconds=0.)
+        none = dict(faces=0, photos=0, unused=0, counts={}, expected='', damaged={}, unknown={}, tiny=[], outside=[],
+                    copies={}, leaks=0, conflicts=[], reread=[], seconds=0.)
         super().__init__(name=name, root=root, layout=layout, **none | known)
 
     @property
@@ -60,6 +59,7 @@ def _sets(n, pairs):
     sets = [list(s) for _,s in groupby(photos, key=order.__getitem__)]
     return [s for s in sets if len(s) > 1]
 
+# %% ../../nbs/02d_check.ipynb #f0690aee
 def _check_copies(report, df, facts):
     "Add copies, leaks and contradictions; `facts` is one for each photo, in the order of `photos_of`"
     paths, where, origins = photos_of(df)
@@ -91,21 +91,19 @@ def _expected(known, df):
 def check(source, # a name in `SOURCES`, a folder, or a .csv
           labels:dict|None=None # found label -> ours or 'ignore'
          )->CheckReport:
-    "Look a dataset over: damage, modes, sizes, boxes, balance, copies"
+    "Look a dataset over: damage, sizes, boxes, balance, copies"
     start = time.time()
     r = read_source(source, labels)
     df = reading_table(r)
     paths, where, _ = photos_of(df)
     unused = sorted({*map(str, r.photos)} - {*paths})
     facts = photo_facts([*paths, *unused])
-    good = facts[facts['ok']]
     damaged = r.bad | {p: str(f['error']) for p,f in zip([*paths, *unused], facts) if not f['ok']}
     report = CheckReport(r.source, str(r.root), r.layout, faces=len(df), photos=len(r.photos), unused=len(unused),
         counts={s or '(none)': g['label'].value_counts().to_dict() for s,g in df.groupby('split')},
         expected=_expected(r.known, df),
         damaged={below(p, r.root): why for p,why in damaged.items()},
-        unknown=dict(r.unknown.most_common()),
-        modes={k: n for k,n in Counter(good['mode'].tolist()).most_common() if k != 'RGB'})
+        unknown=dict(r.unknown.most_common()))
     if 'reread' in df: report.reread = [(below(o.path, r.root), o.label, o.reread) for o in df.itertuples() if o.reread]
     if len(df):
         _check_boxes(report, df, facts[where])
@@ -124,7 +122,6 @@ def lines(self:CheckReport):
     yield 'damaged', len(self.damaged), some((f'{k} ({v})' for k,v in self.damaged.items()), 3)
     unknown = some((f'{k!r} ({n:,})' for k,n in self.unknown.items()), 8)
     yield 'labels not understood', sum(self.unknown.values()), unknown
-    yield 'not RGB', sum(self.modes.values()), ', '.join(f'{k} {n:,}' for k,n in self.modes.items())
     yield f'faces under {TINY} px', len(self.tiny), some((p for p,_ in self.tiny), 2)
     yield 'boxes that stick out', len(self.outside), some((p for p,_ in self.outside), 2)
     for kind,n in self.copies.items():
@@ -142,9 +139,3 @@ def lines(self:CheckReport):
 def __repr__(self:CheckReport):
     head = f"{self.name} (read as {self.layout}, {self.seconds} s): {'fine' if self.ok else 'NEEDS ATTENTION'}"
     return '\n'.join([head, *(f'  {what:<22}{n:>8,}  {remark}'.rstrip() for what,n,remark in self.lines())])
-
-@patch
-def _repr_html_(self:CheckReport):
-    rows = pd.DataFrame([(what, f'{n:,}', remark) for what,n,remark in self.lines()])
-    with pd.option_context('display.max_colwidth', None): table = rows.to_html(header=False, index=False, border=0)
-    return f"<p>{self.name}: {'fine' if self.ok else 'needs attention'}</p>{table}"

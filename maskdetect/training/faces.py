@@ -9,9 +9,7 @@ __all__ = ['cut_faces', 'show_faces', 'write_faces', 'read_faces']
 import hashlib, json, os, re, shutil
 from pathlib import Path
 
-import cv2
-import numpy as np
-import pandas as pd
+import numpy as np, pandas as pd
 from fastcore.parallel import num_cpus
 from filelock import FileLock
 from matplotlib.figure import Figure
@@ -42,35 +40,27 @@ def _each_photo(f, df):
 # %% ../../nbs/02c_faces.ipynb #20f3c5f8
 def cut_faces(df:pd.DataFrame, # a face table
               size:int, # side in pixels
-              margin:float=0., # as in `core.crop_face`
-              gray:bool=False # grey instead of colour
-             )->np.ndarray: # (n, size, size, 3), or (n, size, size) if grey; uint8
+              margin:float=0. # as in `core.crop_face`
+             )->np.ndarray: # (n, size, size, 3), uint8
     "All faces of a table, cut and scaled, in memory"
-    out = np.zeros((len(df), size, size) if gray else (len(df), size, size, 3), np.uint8)
-    boxes = _boxes(df)
+    out,boxes = np.zeros((len(df), size, size, 3), np.uint8), _boxes(df)
     def cut(path, rows):
         im = read_image(path)
-        for i in rows:
-            face = crop_face(im, boxes[i], size, margin)
-            out[i] = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY) if gray else face
+        for i in rows: out[i] = crop_face(im, boxes[i], size, margin)
     _each_photo(cut, df)
     return out
 
 # %% ../../nbs/02c_faces.ipynb #87267bd6
 def show_faces(source, # a name, folder or .csv, or a face table
                n:int=8, # faces a label
-               size:int=96, # pixels a face
-               margin:float=0., # as in `core.crop_face`
-               seed:int=0, # another number shows others
-               labels:dict|None=None # found label -> ours or 'ignore'
+               size:int=96 # pixels a face
               )->Figure:
     "A contact sheet: some faces of each label"
-    df = source if isinstance(source, pd.DataFrame) else load_table(source, labels=labels)
+    df = source if isinstance(source, pd.DataFrame) else load_table(source)
     parts = [df[df['label'] == l] for l in LABELS if (df['label'] == l).any()]
     fig = Figure(figsize=(n*size/72, len(parts)*(size+18)/72), dpi=72, layout='constrained')
     for row,part in enumerate(parts):
-        chosen = part.sample(min(n, len(part)), random_state=seed)
-        for k,face in enumerate(cut_faces(chosen, size, margin)):
+        for k,face in enumerate(cut_faces(part.sample(min(n, len(part)), random_state=0), size)):
             ax = fig.add_subplot(len(parts), n, row*n+k+1)
             ax.imshow(face)
             ax.axis('off')
@@ -84,6 +74,7 @@ def _stamp(path):
     except OSError as e: raise DataError(f"{path}: {e.strerror or e}") from None
     return s.st_size, s.st_mtime_ns
 
+# %% ../../nbs/02c_faces.ipynb #1436a633
 def _file_names(df, size, margin):
     "split/label/source-digest.jpg for each face; a face without a split is for training"
     stamps = {p: _stamp(p) for p in df['path'].unique()}
@@ -101,6 +92,7 @@ def _is_ready(path, size):
             return (im.format, im.mode, im.size) == ('JPEG', 'RGB', size) and im.getexif().get(274, 1) == 1
     except Exception: return False  # a damaged note
 
+# %% ../../nbs/02c_faces.ipynb #c5ff698c
 def _save_face(face, path, box, out):
     "Write one face, completely or not at all"
     with atomic_path(out) as tmp:
@@ -116,6 +108,7 @@ def _written(out):
         raise DataError(f"{out} holds other pictures, such as {p.name}; name a new folder")
     return {p.relative_to(out).as_posix() for p in pictures}
 
+# %% ../../nbs/02c_faces.ipynb #31610343
 def _write_metadata(df, out):
     "List the faces, with all that the table knows about them"
     photo = df['photo'].where(df['photo'] != '', df['path']) if 'photo' in df else df['path']

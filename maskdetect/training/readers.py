@@ -14,9 +14,8 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-import yaml
-from defusedxml import DefusedXmlException, ElementTree
+import numpy as np, yaml
+from defusedxml import ElementTree
 from fastcore.basics import patch
 from PIL import Image
 
@@ -40,6 +39,7 @@ def flat_name(name):
     "A name in small letters without blanks, dashes and underscores"
     return re.sub(r'[\W_]+', '', str(name).lower()) or str(name)
 
+# %% ../../nbs/02e_readers.ipynb #5b8e88dd
 @cache
 def _split_words(name):
     "The fewest known words that make up a flat name; None if there are none"
@@ -94,23 +94,19 @@ def add(self:Reading, path, found, box=None, **more):
     self.rows.append(dict(path=str(path), **box, label=ours, source=self.source) | more)
 
 # %% ../../nbs/02e_readers.ipynb #674e125a
-_TROUBLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, SyntaxError, RecursionError, OSError,
-            DefusedXmlException, yaml.YAMLError, csv.Error)
-
 @patch
 @contextmanager
 def noting(self:Reading, file, part=''):
     "Note what goes wrong with a file (or a part of it), and go on"
     try: yield
-    except _TROUBLE as e: self.bad.setdefault(str(file), f'{part}: {_why(e)}' if part else _why(e))
+    except Exception as e: self.bad.setdefault(str(file), f'{part}: {_why(e)}' if part else _why(e))
 
+# %% ../../nbs/02e_readers.ipynb #8e7b64d3
 def _why(e):
     "An exception in plain words"
     if isinstance(e, KeyError): return f"no {e} in it"
-    if isinstance(e, (TypeError, AttributeError)): return "not the shape that was expected"
-    if isinstance(e, RecursionError): return "nested too deeply"
+    if isinstance(e, (TypeError, AttributeError, RecursionError)): return "not the shape that was expected"
     if isinstance(e, UnicodeDecodeError): return "not UTF-8 text; save it in UTF-8"
-    if isinstance(e, (LookupError, DefusedXmlException)): return f"{type(e).__name__}: {e}"
     return str(e) or type(e).__name__
 
 # %% ../../nbs/02e_readers.ipynb #702d0ce9
@@ -120,6 +116,7 @@ def _shared_folders(a, b):
     "How many leading folders two paths share"
     return len(os.path.commonprefix([[x for x in p.parts[:-1] if x.lower() not in _NEUTRAL] for p in (a, b)]))
 
+# %% ../../nbs/02e_readers.ipynb #f8552079
 @patch(as_prop=True)
 def by_name(self:Reading):
     "Photos by name and by stem, in small letters"
@@ -138,6 +135,7 @@ def find(self:Reading, name, near):
     found = self.by_name.get(base) or self.by_name.get(stem)
     if found: return max(found, key=lambda p: (_shared_folders(p, near), str(name).lower() in str(p).lower()))
 
+# %% ../../nbs/02e_readers.ipynb #89bb47b9
 @patch
 def photo(self:Reading, *names, near):
     "The photo that has one of some names; ValueError if there is none"
@@ -178,6 +176,7 @@ def read_12k(r):
     origin = copies | ({p: str(i) for i,p in enumerate(photos)} if copies and len(photos) == 893 else {})
     for row in r.rows: row['origin'] = f"12k-{origin[row['path']]}" if row['path'] in origin else ''
 
+# %% ../../nbs/02e_readers.ipynb #ac2f2306
 def read_types(r):
     "Class folders, a folder for each kind of mask"
     read_folders(r)
@@ -192,6 +191,7 @@ def read_maskedface(r):
     for p in r.photos:
         if m := re.fullmatch(r'(\d+)_(Mask(?:_\w+)?)', p.stem): r.add(p, m[2], mask_type='drawn', origin=f'ffhq-{m[1]}')
 
+# %% ../../nbs/02e_readers.ipynb #4e36af90
 def read_utk(r):
     "`age_gender_race_date.jpg`, all unmasked"
     races = ('white', 'black', 'asian', 'indian', 'other')
@@ -218,6 +218,7 @@ def read_bytes(path, limit=256_000_000):
     if not size: raise ValueError("the file is empty")
     return path.read_bytes()
 
+# %% ../../nbs/02e_readers.ipynb #d5264bd0
 @patch
 def ending(self:Reading, *suffixes):
     "The files with one of some endings"
@@ -232,6 +233,7 @@ def _voc_object(node):
         if value is None: raise ValueError(f"an object without <{tag.split('/')[-1]}>")
     return name.strip(), _box(*box)
 
+# %% ../../nbs/02e_readers.ipynb #2192ff2b
 def read_voc(r):
     "One XML a photo: `object/name`, `object/bndbox/{xmin,ymin,xmax,ymax}`"
     for f in r.ending('.xml'):
@@ -273,13 +275,10 @@ def _class_names(f):
     if isinstance(names, list): names = dict(enumerate(names))
     return {int(k): str(name) for k,name in (names or {}).items()}
 
+# %% ../../nbs/02e_readers.ipynb #4f52caf3
 def image_size(path):
     "Width and height as the picture is seen (turned by its EXIF note), from the file's head"
-    try:
-        with Image.open(path) as im:
-            turned = im.getexif().get(274, 1) in (5, 6, 7, 8)
-            return im.size[::-1] if turned else im.size
-    except Exception as e: raise ValueError(f"its photo {Path(path).name} cannot be opened ({e})") from None
+    with Image.open(path) as im: return im.size[::-1] if im.getexif().get(274, 1) in (5, 6, 7, 8) else im.size
 
 # %% ../../nbs/02e_readers.ipynb #08c7b8ee
 def _yolo_names(r):
@@ -291,6 +290,7 @@ def _yolo_names(r):
             if names := _class_names(f): return names
     return {}
 
+# %% ../../nbs/02e_readers.ipynb #d082d3cb
 def _yolo_face(line, w, h):
     "(class number, box in pixels) of one line"
     if len(values := line.split()) != 5: raise ValueError(f"{len(values)} values instead of 5")
@@ -316,30 +316,29 @@ def read_yolo(r):
                     number, box = _yolo_face(line, *size)
                     r.add(p, names.get(number, str(number)), box, split=split_from_path(f, r.root))
 
+# %% ../../nbs/02e_readers.ipynb #a39e3d1c
+_BOX_COLUMNS = ('x0 y0 x1 y1', 'xmin ymin xmax ymax', 'left top right bottom', 'x1 y1 x2 y2')
+
+def _box_columns(flat):
+    "Places of the four values of the box, none if there is no box"
+    four = next(([flat.index(n) for n in b.split()] for b in _BOX_COLUMNS if set(b.split()) <= set(flat)), [])
+    some = [f for f in flat if f in ' '.join(_BOX_COLUMNS).split()]
+    if some and not four or some == ['x1', 'x2', 'y1', 'y2']:
+        raise ValueError(f"the box needs four columns, such as xmin, ymin, xmax, ymax; found {', '.join(some)}")
+    return four
+
 # %% ../../nbs/02e_readers.ipynb #8d4c2fab
 _COLUMNS = dict(path='path name filename file image imagepath imagename filepath img',
                 label='label classname class category target', split='split subset', group='group', source='source',
                 origin='origin', mask_type='masktype', age='age', skin_tone='skintone', reread='reread', photo='photo')
-_BOX_COLUMNS = ('x0 y0 x1 y1', 'xmin ymin xmax ymax', 'left top right bottom', 'x1 y1 x2 y2')
 
 def _csv_columns(head):
-    "({our name: place in a row}, places of the four values of the box, is their order in doubt?)"
+    "({our name: place in a row}, places of the four values of the box)"
     flat = [flat_name(h) for h in head]
     at = {ours: flat.index(name) for ours,names in _COLUMNS.items() for name in reversed(names.split()) if name in flat}
     if missing := {'path', 'label'} - set(at):
         raise ValueError(f"no column for {' and '.join(sorted(missing))}; found {', '.join(head[:12])}")
-    four = next(([flat.index(n) for n in b.split()] for b in _BOX_COLUMNS if set(b.split()) <= set(flat)), [])
-    some = [h for h,f in zip(head, flat) if f in ' '.join(_BOX_COLUMNS).split()]
-    if some and not four:
-        raise ValueError(f"the box needs four columns, such as xmin, ymin, xmax, ymax; found {', '.join(some)}")
-    return at, four, bool(four) and flat[min(four):min(four)+4] == ['x1', 'x2', 'y1', 'y2']
-
-# %% ../../nbs/02e_readers.ipynb #a39e3d1c
-def _in_order(boxes, values_first):
-    "Boxes read as their header says, or as their values stand, whichever gives more boxes that have an area"
-    other = [b and [b[0], b[2], b[1], b[3]] for b in boxes]
-    named, valued = (sum(b[2] > b[0] and b[3] > b[1] for b in some if b) for some in (boxes, other))
-    return other if valued > named or (valued == named and values_first) else boxes
+    return at, _box_columns(flat)
 
 # %% ../../nbs/02e_readers.ipynb #5e76ff62
 def _more(row, at, photo, root):
@@ -350,55 +349,40 @@ def _more(row, at, photo, root):
     return more | dict(split=split_from_name(more['split']) if 'split' in more else folder)
 
 # %% ../../nbs/02e_readers.ipynb #0edae82c
-def _csv_faces(r, f, add, values_first=False):
-    "Call `add(photo, label, box or None, …)` for each good row of a CSV; note the others"
+def read_csv(r):
+    "CSVs with a photo, a label and perhaps a box a row"
+    for f in [r.table] if r.table else r.ending('.csv'):
+        with r.noting(f): _read_csv(r, f)
+
+def _read_csv(r, f):
+    "Add the face of each good row of a CSV; note the others"
     head, *rows = (row for row in csv.reader(read_bytes(f).decode('utf-8-sig').splitlines()) if row)
-    at, four, doubt = _csv_columns(head)
-    found = {}
+    at, four = _csv_columns(head)
     for k,row in enumerate(rows, 2):
         with r.noting(f'{f} line {k}'):
             if len(row) != len(head): raise ValueError(f"{len(row)} values instead of {len(head)}")
             beside = f.parent/row[at['path']]  # an absolute path stays as it is
-            photo = beside if beside.is_file() else r.photo(row[at['path']], near=f)
-            box = [float(row[i]) for i in four if row[i].strip()]
-            found[k] = row, photo, box
-    boxes = [box for *_,box in found.values()]
-    if doubt: boxes = _in_order(boxes, values_first)
-    for (k,(row,photo,_)),box in zip(found.items(), boxes):
-        with r.noting(f'{f} line {k}'):
-            add(photo, row[at['label']], _box(*box) if box else None, **_more(row, at, photo, r.root))
-
-def read_csv(r):
-    "CSVs with a photo, a label and perhaps a box a row"
-    for f in [r.table] if r.table else r.ending('.csv'):
-        with r.noting(f): _csv_faces(r, f, r.add)
+            p = beside if beside.is_file() else r.photo(row[at['path']], near=f)
+            box = [row[i] for i in four if row[i].strip()]
+            r.add(p, row[at['label']], _box(*box) if box else None, **_more(row, at, p, r.root))
 
 # %% ../../nbs/02e_readers.ipynb #92cda2b8
-def _wobot_boxes(r):
-    "photo -> [(class name, box)], from a JSON a photo, or else from `train.csv`"
-    boxes, from_csv = defaultdict(list), defaultdict(list)
-    for f in r.ending('.json'):
-        if f.name == 'meta.json': continue
-        with r.noting(f):
-            d = json.loads(read_bytes(f).decode('utf-8-sig'))
-            p = r.photo(f.stem, d.get('FileName'), near=f)
-            boxes[p] += [(str(a['classname']), _box(*a['BoundingBox'])) for a in d['Annotations']]
-    for f in r.files:
-        if f.name.lower() != 'train.csv': continue
-        with r.noting(f): _csv_faces(r, f, lambda p, name, box, **_: from_csv[p].append((name, box)), values_first=True)
-    return {p: [b for b in found if b[1]] for p,found in {**from_csv, **boxes}.items()}
-
 def _holds(face, box):
     "Whether the middle of a box lies in a face"
     return face[0] <= (box[0]+box[2])/2 <= face[2] and face[1] <= (box[1]+box[3])/2 <= face[3]
 
 def read_wobot(r):
-    "`annotations/NAME.json` with `Annotations: [{BoundingBox: [x1, y1, x2, y2], classname}]`, or `train.csv`"
-    for p,found in _wobot_boxes(r).items():
-        masks = [(name.removeprefix('mask_'), b) for name,b in found if name.startswith('mask_')]
-        for name,box in found:
-            kind = next((n for n,b in masks if _holds(box, b)), '').replace('colorful', 'cloth')
-            r.add(p, name, box, mask_type=kind, split=split_from_path(p, r.root))
+    "One JSON a photo: `FileName`, and `Annotations` with `classname` and `BoundingBox: [x1, y1, x2, y2]`"
+    for f in r.ending('.json'):
+        if f.name == 'meta.json': continue
+        with r.noting(f):
+            d = json.loads(read_bytes(f).decode('utf-8-sig'))
+            p = r.photo(f.stem, d.get('FileName'), near=f)
+            found = [(str(a['classname']), _box(*a['BoundingBox'])) for a in d['Annotations']]
+            masks = [(name.removeprefix('mask_'), b) for name,b in found if name.startswith('mask_')]
+            for name,box in found:
+                kind = next((n for n,b in masks if _holds(box, b)), '').replace('colorful', 'cloth')
+                r.add(p, name, box, mask_type=kind, split=split_from_path(p, r.root))
 
 # %% ../../nbs/02e_readers.ipynb #06adb3bb
 LAYOUTS = {'folders': read_folders, '12k': read_12k, 'types': read_types, 'maskedface': read_maskedface,
@@ -413,14 +397,11 @@ def _mention(files, *words):
 def guess_layout(r:Reading # of a folder that is no source we know
                 )->str: # a key of `LAYOUTS`
     "The layout of a folder, by its files"
-    if not r.photos:
-        raise DataError(f"no photos in {r.root}; point to a folder of class folders, of scenes with annotations, "
-                        "or to a .csv")
+    if not r.photos: raise DataError(f"no photos in {r.root}; name a folder of labels or scenes, or a .csv")
     if r.ending('.xml'): return 'voc'
     stems = {p.stem.lower() for p in r.photos}
     jsons, names = r.ending('.json'), {f.name.lower() for f in r.files}
     if _mention(jsons[:3], '"Annotations"', '"BoundingBox"'): return 'wobot'
-    if any(stem in stems for f in jsons[:1] for stem in (f.stem.lower(), Path(f.stem).stem.lower())): return 'wobot'
     if _mention(jsons, '"annotations"', '"categories"', '"images"'): return 'coco'
     if names & {'data.yaml', 'classes.txt', 'obj.names'}: return 'yolo'
     if any(f.stem.lower() in stems for f in r.ending('.txt')): return 'yolo'

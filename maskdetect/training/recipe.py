@@ -129,6 +129,7 @@ def recipes()->dict: # name -> path
     "The recipes that come with maskdetect"
     return {p.stem: p for p in sorted((Path(str(files('maskdetect')))/'recipes').glob('*.yaml'))}
 
+# %% ../../nbs/04a_recipe.ipynb #c81ce6ac
 def _override(d, key, v):
     "Put a value, which may be text from a command line, where `key` says"
     field, _, part = key.partition('.')

@@ -6,14 +6,10 @@
 __all__ = ['splice', 'cover', 'splice_faces']
 
 # %% ../../nbs/07_splice.ipynb #fdf8da2a
-import colorsys
-import hashlib
-import json
+import colorsys, hashlib, json
 from pathlib import Path
 
-import cv2
-import numpy as np
-import pandas as pd
+import cv2, numpy as np, pandas as pd
 from tqdm.auto import tqdm
 
 from ..core import CROP_VERSION, LABELS, DataError, atomic_path, crop_face, read_image

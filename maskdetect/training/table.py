@@ -11,11 +11,8 @@ import hashlib, os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
-import numpy as np
-import pandas as pd
+import cv2, numpy as np, pandas as pd
 from fastcore.parallel import num_cpus
-from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm.auto import tqdm
@@ -26,8 +23,8 @@ from .sources import SOURCES, SPLITS
 
 # %% ../../nbs/02b_table.ipynb #a5296f21
 SIDE = 32  # of a miniature, pixels
-_FACTS = np.dtype([('ok', '?'), ('w', 'i4'), ('h', 'i4'), ('mode', 'U8'), ('file', 'U16'), ('pixels', 'U16'),
-                   ('error', 'U200'), ('thumb', 'u1', (SIDE, SIDE))])
+_FACTS = np.dtype([('ok', '?'), ('w', 'i4'), ('h', 'i4'), ('file', 'U16'), ('pixels', 'U16'), ('error', 'U200'),
+                   ('thumb', 'u1', (SIDE, SIDE))])
 
 def miniature(image:np.ndarray # height x width x 3, RGB
              )->np.ndarray: # 32 x 32, grey
@@ -43,7 +40,6 @@ def _look(path):
         facts['h'], facts['w'] = im.shape[:2]
         facts['pixels'] = hashlib.sha256(str(im.shape).encode() + im.tobytes()).hexdigest()[:16]
         facts['thumb'] = miniature(im)
-        with Image.open(path) as raw: facts['mode'] = raw.mode
         facts['ok'] = True
     except (ImageError, OSError) as e: facts['error'] = str(e).removeprefix(f'{path}: ')[:200]
     return facts
@@ -72,7 +68,7 @@ def _remembered(paths, kind, dtype, fact, desc, threads=1, key='', piece=512):
     return np.concatenate(out) if out else np.zeros(0, dtype)
 
 def photo_facts(paths # photos
-               )->np.ndarray: # a record for each: ok, w, h, mode, file (digest), pixels (digest), error, thumb
+               )->np.ndarray: # a record for each: ok, w, h, file (digest), pixels (digest), error, thumb
     "What one look at each photo tells"
     return _remembered(paths, 'looks', _FACTS, _look, 'looking at photos', num_cpus())
 
@@ -84,6 +80,7 @@ def phash(thumbs:np.ndarray # (n, 32, 32) grey
     bits = low > np.median(low[:, 1:], axis=1, keepdims=True)
     return np.packbits(bits, axis=1).view(np.uint64).ravel()
 
+# %% ../../nbs/02b_table.ipynb #d3c2f17b
 def _unit(thumbs):
     "Rows of length one and mean zero, whose product is the correlation; flat pictures become zero"
     x = thumbs.reshape(len(thumbs), -1).astype(np.float32)

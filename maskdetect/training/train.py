@@ -7,22 +7,20 @@ __all__ = ['face_dls', 'sampled_shares', 'plain_net', 'build_learner', 'prepare_
            'Run', 'train']
 
 # %% ../../nbs/04_train.ipynb #f9a0fca4
-import errno
 from dataclasses import dataclass
 
-import torchvision
 from fastai.callback.channelslast import ChannelsLast
 from fastai.vision.all import *
 from matplotlib.figure import Figure
 
-from ..core import (LABELS, SAMPLE, DataError, MaskdetectError, ModelError, atomic_path, cache_dir,
-                             file_digest, machine, need, versions)
+from ..core import (LABELS, DataError, MaskdetectError, ModelError, atomic_path, cache_dir, machine, need,
+                             versions)
 from .augment import augmentations, face_weights
 from .callbacks import CPUBfloat16, Checkpoint, Penalty, WeightAverage, choose_precision
 from .faces import write_faces
-from .recipe import PLAIN, Recipe, find_arch, recipes
+from .recipe import PLAIN, Recipe, find_arch
 from .sources import join_tables, load_table
-from .table import add_groups, drop_leaks, locate_faces, split_table, table_digest
+from .table import drop_leaks, locate_faces, split_table, table_digest
 
 # %% ../../nbs/04_train.ipynb #6a3ffea4
 def _face_block(recipe, vocab):
@@ -35,29 +33,35 @@ def _face_block(recipe, vocab):
                      item_tfms=Resize(recipe.size, ResizeMethod.Pad, pad_mode=PadMode.Border),
                      batch_tfms=augmentations(recipe.augment) + normalize)
 
+# %% ../../nbs/04_train.ipynb #a30ff416
+def _face_files(folder, labels):
+    "The faces to train and validate on, and how many are to train on"
+    items = [p for p in get_image_files(folder, folders=['train', 'valid']) if p.parent.name in labels]
+    n = Counter(p.parent.parent.name for p in items)
+    for split in ('train', 'valid'):
+        if not n[split]: raise DataError(f"{folder} has no {split} faces with the labels {', '.join(labels)}")
+    return items, n['train']
+
+# %% ../../nbs/04_train.ipynb #c2b35fc8
+def _no_resize(dls, size):
+    "Training faces that already have the size are not resized again, which takes a third of the time to read them"
+    if all(Image.open(p).size == (size, size) for p in dls.train.items):
+        dls.train.after_item = Pipeline([o for o in dls.train.after_item if not isinstance(o, Resize)], split_idx=0)
+    return dls
+
 # %% ../../nbs/04_train.ipynb #677f4f08
 def face_dls(folder, # of faces: {train,valid}/{label}/*.jpg, as `write_faces` writes it
              recipe:Recipe
             )->DataLoaders:
     "Batches of augmented training faces and plain validation faces"
-    folder, labels = Path(folder), recipe.labels or LABELS
-    items = [p for p in get_image_files(folder, folders=['train', 'valid']) if p.parent.name in labels]
-    n = Counter(p.parent.parent.name for p in items)
-    for split in ('train', 'valid'):
-        if not n[split]: raise DataError(f"{folder} has no {split} faces with the labels {', '.join(labels)}")
+    folder, items, n = Path(folder), *_face_files(folder, recipe.labels or LABELS)
     set_seed(recipe.seed)
     block = _face_block(recipe, [o for o in LABELS if o in {p.parent.name for p in items}])
-    how = dict(bs=min(recipe.bs, n['train']), val_bs=2*recipe.bs)
+    how = dict(bs=min(recipe.bs, n), val_bs=2*recipe.bs)
     if default_device().type == 'cpu': how['num_workers'] = 0
     if not recipe.samples: return _no_resize(block.dataloaders(items, **how), recipe.size)
     dls = _no_resize(block.weighted_dataloaders(items, _weights(folder, items), **how), recipe.size)
     dls.train.n, dls.train.get_idxs = recipe.samples, MethodType(_choose, dls.train)
-    return dls
-
-def _no_resize(dls, size):
-    "Training faces that already have the size are not resized again, which takes a third of the time to read them"
-    if all(Image.open(p).size == (size, size) for p in dls.train.items):
-        dls.train.after_item = Pipeline([o for o in dls.train.after_item if not isinstance(o, Resize)], split_idx=0)
     return dls
 
 # %% ../../nbs/04_train.ipynb #e77c655b
@@ -70,6 +74,7 @@ def _weights(folder, items):
     weights = pd.Series(face_weights(df[df['split'] == 'train']), df.index[df['split'] == 'train'])
     return weights.reindex(df.index, fill_value=0.).to_numpy()
 
+# %% ../../nbs/04_train.ipynb #8d2933f8
 def sampled_shares(dls:DataLoaders)->dict: # label -> share
     "How often the training chooses each label"
     labels = [parent_label(p) for p in dls.train.items]
@@ -79,21 +84,6 @@ def sampled_shares(dls:DataLoaders)->dict: # label -> share
 # %% ../../nbs/04_train.ipynb #a1a70031
 # MobileNetV2 pools in a function, where fastai finds no layer to cut at: the body is all but the last child
 model_meta[models.mobilenet_v2] = dict(cut=-1, split=default_split, stats=imagenet_stats, weights='IMAGENET1K_V1')
-
-# %% ../../nbs/04_train.ipynb #86f56f3b
-def _fetch_weights(arch):
-    "torchvision's file, downloaded if it is not here, and checked"
-    known = torchvision.models.get_model_weights(arch)
-    url = known[model_meta.get(arch, {}).get('weights', 'IMAGENET1K_V1')].url
-    path = Path(torch.hub.get_dir())/'checkpoints'/url.rsplit('/', 1)[1]
-    want, instead = path.stem.rsplit('-', 1)[1], "train with --from-scratch (pretrained: false)"
-    try:
-        if not path.exists(): torch.hub.load_state_dict_from_url(url, map_location='cpu', progress=sys.stderr.isatty())
-    except (OSError, RuntimeError) as e:
-        raise ModelError(f"the ImageNet weights of {arch.__name__} are not in {path.parent} and could not be "
-                         f"downloaded ({e}); {instead}") from None
-    if not file_digest(path).startswith(want):
-        raise ModelError(f"{path} is not the file that its name promises: delete it to download it again, or {instead}")
 
 # %% ../../nbs/04_train.ipynb #d99043bd
 def plain_net(recipe:Recipe, n_out:int # number of labels
@@ -110,26 +100,27 @@ def plain_net(recipe:Recipe, n_out:int # number of labels
     return nn.Sequential(nn.Sequential(*body), nn.Sequential(*head))
 
 # %% ../../nbs/04_train.ipynb #0d4309e9
+def _vision_learner(recipe, dls, pretrained, **how):
+    arch,head = find_arch(recipe.arch), recipe.model_dump(include={'ps', 'lin_ftrs', 'concat_pool', 'first_bn'})
+    vit = isinstance(arch, str) and need('timm', 'vit').models.is_model_in_modules(arch, {'vision_transformer'})
+    if vit: how |= dict(dynamic_img_size=True, dynamic_img_pad=True)  # made for one size, else
+    try: return vision_learner(dls, arch, normalize=False, pretrained=pretrained, n_in=1 if recipe.gray else 3,
+                               **head, **how)
+    except Exception as e:
+        if not pretrained: raise
+        why = f"{recipe.arch}: its weights are not in {torch.hub.get_dir()}, cannot be downloaded, or are damaged ({e})"
+        raise ModelError(f"{why}; train with --from-scratch (pretrained: false)") from None
+
+# %% ../../nbs/04_train.ipynb #c900bf1a
 def build_learner(recipe:Recipe, dls:DataLoaders, # from `face_dls`
                   pretrained:bool|None=None # None: as the recipe says
                  )->Learner:
     "`vision_learner`, or a `Learner` with a small network, as the recipe says"
     set_seed(recipe.seed)
-    arch, pretrained = find_arch(recipe.arch), recipe.pretrained if pretrained is None else pretrained
     how = dict(loss_func=CrossEntropyLossFlat(label_smoothing=recipe.label_smoothing), wd=recipe.wd,
                metrics=[accuracy, BalancedAccuracy()])
     if recipe.arch in PLAIN: learn = Learner(dls, plain_net(recipe, len(dls.vocab)), **how)
-    else:
-        if isinstance(arch, str):
-            vit = need('timm', 'vit').models.is_model_in_modules(arch, {'vision_transformer'})
-            if vit: how |= dict(dynamic_img_size=True, dynamic_img_pad=True)  # made for one size, else
-        elif pretrained: _fetch_weights(arch)
-        head = recipe.model_dump(include={'ps', 'lin_ftrs', 'concat_pool', 'first_bn'})
-        how |= dict(pretrained=pretrained, n_in=1 if recipe.gray else 3)
-        try: learn = vision_learner(dls, arch, normalize=False, **head, **how)
-        except (OSError, RuntimeError) as e:
-            why = str(e).splitlines()[0]
-            raise ModelError(f"{recipe.arch} cannot be made ({why}); train with --from-scratch") from None
+    else: learn = _vision_learner(recipe, dls, recipe.pretrained if pretrained is None else pretrained, **how)
     learn.recorder.train_metrics = True  # accuracy of training and validation for the curves
     return learn
 
@@ -139,15 +130,15 @@ def prepare_table(recipe:Recipe,
                   **kwargs # passed to `load_table`
                  )->tuple: # face table, number of leaked faces dropped
     "The faces to train on, with groups and splits, without leaks"
-    df = _wanted(join_tables(_read(recipe, kwargs) if table is None else table), recipe)
+    if table is None: table = load_table(*(o for o in recipe.data if o != 'spliced'), **kwargs)
+    df = _wanted(join_tables(table), recipe)
     if recipe.detect:
         df, lost = locate_faces(df)
         if lost: print(f'{lost} photos are left out: no face was found in them', flush=True)
-    if (df['group'] == '').any(): df = add_groups(df)
     if 'valid' not in set(df['split']):  # some of the training faces, if there is no validation split
         df['split'] = df['split'].replace('train', '')
         df = split_table(df, test=0. if 'test' in set(df['split']) else .1, seed=recipe.seed)
-    elif (df['split'] == '').any(): df = split_table(df, seed=recipe.seed)
+    else: df = split_table(df, seed=recipe.seed)
     df, leaks = drop_leaks(df)
     if recipe.reread and 'reread' in df:
         df['label'] = df['label'].mask((df['split'] != 'test') & (df['reread'] != ''), df['reread'])
@@ -155,11 +146,6 @@ def prepare_table(recipe:Recipe,
     return _folded(df, recipe), leaks  # folded last: masks worn wrong are not spliced as bare faces
 
 # %% ../../nbs/04_train.ipynb #a45d3528
-def _read(recipe, kwargs):
-    named = [o for o in recipe.data if o != 'spliced']
-    if not named: raise DataError("the recipe names no photos; set data, or pass a table")
-    return load_table(*named, **kwargs)
-
 def _folded(df, recipe): return df.assign(label=df['label'].replace(recipe.fold))
 
 def _wanted(df, recipe):
@@ -171,6 +157,7 @@ def _wanted(df, recipe):
         print(f"{(~keep).sum():,} faces are left out: {recipe.name} does not learn {others} (labels, fold)", flush=True)
     return df[keep].reset_index(drop=True)
 
+# %% ../../nbs/04_train.ipynb #69d51e18
 def _with_spliced(df, recipe):
     "The table, and faces spliced from its photos"
     from maskdetect.training.splice import splice_faces
@@ -214,16 +201,16 @@ def guessing(counts # validation faces of each label
 # %% ../../nbs/04_train.ipynb #7eb65bad
 def _begin(learn, recipe, path):
     "Learning rate and first state of a new run"
-    state = dict(done=0, best=-math.inf, lr=recipe.lr)
-    if recipe.lr != 'auto' and not recipe.lr_find: return state
-    learn.freeze() if recipe.pretrained else learn.unfreeze()
-    try: found = learn.lr_find(num_it=100).valley  # from fewer steps the suggestion is luck
-    except IndexError: raise ModelError("no rate was found at which the loss falls; set lr in the recipe") from None
-    with atomic_path(path/'lr_find.png') as tmp: plt.savefig(tmp)
-    plt.close()
-    if recipe.lr == 'auto': state['lr'] = found
-    print(f"learning rate: {found:.1e} found, {state['lr']:.1e} taken", flush=True)
-    return state
+    lr = recipe.lr
+    if lr == 'auto' or recipe.lr_find:
+        learn.freeze() if recipe.pretrained else learn.unfreeze()
+        try: found = learn.lr_find(num_it=100).valley  # from fewer steps the suggestion is luck
+        except IndexError: raise ModelError("no rate was found at which the loss falls; set lr in the recipe") from None
+        with atomic_path(path/'lr_find.png') as tmp: plt.savefig(tmp)
+        plt.close()
+        if lr == 'auto': lr = found
+        print(f"learning rate: {found:.1e} found, {lr:.1e} taken", flush=True)
+    return dict(done=0, best=-math.inf, lr=lr)
 
 # %% ../../nbs/04_train.ipynb #f4487e59
 def tidy_log(path:Path, # run folder
@@ -293,8 +280,8 @@ class Run:
         return sum(int(o)*60**i for t in self.log['time'] for i,o in enumerate(reversed(t.split(':'))))
     @property
     def best(self)->pd.Series: # the epoch of highest balanced accuracy, then lowest loss
-        how = dict(ascending=[False, True], kind='stable')
-        return self.log.sort_values(['valid_balanced_accuracy_score', 'valid_loss'], **how).iloc[0]
+        ranks = ['valid_balanced_accuracy_score', 'valid_loss']
+        return self.log.sort_values(ranks, ascending=[False, True], kind='stable').iloc[0]
 
 # %% ../../nbs/04_train.ipynb #9b43b01d
 def _reopen(path, recipe, digest, resume):
@@ -317,7 +304,7 @@ def _reopen(path, recipe, digest, resume):
 # %% ../../nbs/04_train.ipynb #4af7fce3
 @contextmanager
 def _quiet(learn):
-    "A line an epoch where no bar can be seen; errors without fastai's preface; a full disk in one line"
+    "A line an epoch where no bar can be seen; errors without fastai's preface"
     def say(log):
         row = [f'{k} {v:.4f}' if isinstance(v, float) else str(v) for k,v in zip(learn.recorder.metric_names, log)]
         print('epoch', ', '.join(row), flush=True)
@@ -326,9 +313,6 @@ def _quiet(learn):
         learn.logger = say
     try: yield
     except MaskdetectError as e: raise type(e)(str(e).split('\n\t')[-1]) from None
-    except (OSError, RuntimeError) as e:
-        if getattr(e, 'errno', 0) != errno.ENOSPC and not re.search('PytorchStreamWriter|unexpected pos', str(e)): raise
-        raise MaskdetectError(f"the disk is full: make room in {learn.path} and run the same again to go on") from None
     finally:
         learn.logger = print
         if not hasattr(learn, 'progress'): learn.add_cb(ProgressCallback())
@@ -341,6 +325,7 @@ def _callbacks(recipe, precision, device):
     if recipe.l1 or recipe.l2: cbs.append(Penalty(recipe.l1, recipe.l2))
     return cbs
 
+# %% ../../nbs/04_train.ipynb #c5768b94
 def _open(path, recipe, df, pretrained):
     "The folder of faces and the learner of a run"
     faces = face_folder(df, recipe)

@@ -3,7 +3,7 @@
     python nbs/results/left_out.py train ilc2021      # one of `TOGETHER`; into runs/left_out/ilc2021
     python nbs/results/left_out.py measure            # the rows of the runs that are there, into runs/left_out/rows.csv
 """
-import sys
+import json, sys
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,8 @@ import pandas as pd
 
 from maskdetect.core import LABELS, save_results
 from maskdetect.training.export import finish
-from maskdetect.training.page import load_report
 from maskdetect.training.recipe import Recipe
-from maskdetect.training.report import ece, fit_temperature, scale_probs, wilson
+from maskdetect.training.report import Report, ece, fit_temperature, scale_probs, wilson
 from maskdetect.training.sources import load_table
 from maskdetect.training.table import table_digest
 from maskdetect.training.train import train
@@ -33,7 +32,14 @@ def train_without(run):
     table = load_table(*(s for s in recipe.data if s != 'spliced'))
     left = table.source.isin(TOGETHER[run])
     table = table.assign(split=table.split.mask(left, 'test'))[left | (table.split != 'test')].reset_index(drop=True)
-    finish(train(recipe, table, out=FOLDER/run), f'python nbs/results/left_out.py train {run}')
+    finish(train(recipe, table, out=FOLDER/run))
+
+
+def load_report(folder):
+    "The report that `save_report` wrote, without its table"
+    d, rows = json.loads((folder/'report.json').read_text()), pd.read_csv(folder/'predictions.csv')
+    probs = rows[[f'p_{o}' for o in d['labels']]]
+    return Report(d['labels'], rows['truth'], probs, None, d['name'], d['meta'], d['unknown'])
 
 
 def answers(folder):
