@@ -325,12 +325,15 @@ def detector_learner(scenes, start, steps=250, bs=16, seed=0, workers=1)->Learne
     return Learner(DataLoaders(loader, []), open_yunet(start), DetectionLoss(), wd=1e-4, cbs=cbs)
 
 # %% ../../nbs/08_detector.ipynb #d0000052
-def train_detector(scenes, out, start=None, epochs=10, lr=4e-4, **kw):
+def train_detector(scenes, out, start=None, epochs=10, lr=4e-4, share=.7, **kw):
     "Train further from the ONNX file `start` (OpenCV's YuNet), and write the detector to `out`"
     start = start or yunet_file()
     learn = detector_learner(scenes, start, **kw)
     learn.fit_one_cycle(epochs, lr, pct_start=.1)
-    write_yunet(learn.weight_average.mean.module, out, start)
+    net = open_yunet(start)
+    trained = learn.weight_average.mean.module.cpu()
+    for p,q in zip(net.parameters(), trained.parameters()): p.data.lerp_(q.data, share)
+    write_yunet(net, out, start)
     return learn
 
 # %% ../../nbs/08_detector.ipynb #d0000054
