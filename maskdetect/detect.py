@@ -56,6 +56,7 @@ def _open_yunet(path, threads=0):
         for letter in (b'h', b'w'): data = data.replace(b'\n\x03\x08\x80\x05', b'\n\x03\x12\x01' + letter, 1)
         options = ort.SessionOptions()
         options.intra_op_num_threads,options.log_severity_level = threads,4
+        options.add_session_config_entry('session.intra_op.allow_spinning', '0')  # the classifier needs the cores next
         net = ort.InferenceSession(data, options, providers=['CPUExecutionProvider'])
         net.run(_OUTPUTS, {'input': np.zeros((1, 3, 32, 64), np.float32)})
         return net
