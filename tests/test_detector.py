@@ -17,7 +17,7 @@ def test_same_boxes_as_opencv(size):
     image = cv2.resize(read_image(SAMPLE/'crowd.jpg'), size)
     net = cv2.FaceDetectorYN.create(str(OPENCVS), '', size, .6, NMS, 5000)
     want = net.detect(image[..., ::-1])[1]
-    boxes, points, scores = FaceDetector(OPENCVS)._look(image, max(size))
+    boxes, points, scores = FaceDetector(OPENCVS, min_score=.6)._look(image, max(size))
     want_boxes = np.hstack([want[:, :2], want[:, :2]+want[:, 2:4]])
     at = match_boxes(want_boxes, boxes, .99)
     assert (at >= 0).all()

@@ -336,7 +336,7 @@ def train_detector(scenes, out, start=None, epochs=10, lr=4e-4, share=.7, **kw):
     write_yunet(net, out, start)
     return learn
 
-# %% ../../nbs/08_detector.ipynb #d0000054
+# %% ../../nbs/08_detector.ipynb #d0000055
 @call_parse
 def make_detector(out:str='detector.onnx', # file to write
          leave_out:str='', # sources to leave out, with commas between
