@@ -50,8 +50,8 @@ _OUTPUTS = [f'{part}_{stride}' for part in ('cls', 'obj', 'bbox', 'kps') for str
 
 def _open_yunet(path, threads=0):
     "The network of a file, after it was tried"
+    import onnxruntime as ort
     try:
-        import onnxruntime as ort
         data = Path(path).read_bytes()
         for letter in (b'h', b'w'): data = data.replace(b'\n\x03\x08\x80\x05', b'\n\x03\x12\x01' + letter, 1)
         options = ort.SessionOptions()
@@ -82,7 +82,7 @@ def _resized(image, side):
     h,w = image.shape[:2]
     size = max(1, round(w*side/max(h, w))),max(1, round(h*side/max(h, w)))
     if size == (w, h): return image
-    much = max(h, w) > 2*side  # else averaging costs five times as much, and makes no difference
+    much = max(h, w) > 2*side  # below that, averaging is slow and bilinear skips no pixel
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if much else cv2.INTER_LINEAR)
 
 # %% ../nbs/11_detect.ipynb #cd7a8c7f

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SHARES', 'HEADS', 'YuNet', 'yunet_file', 'open_yunet', 'write_yunet', 'Scene', 'read_scene', 'face_in_head',
-           'read_scenes', 'crop_scene', 'mosaic', 'Crops', 'grid', 'boxes_of', 'shared', 'assign', 'eiou_loss',
-           'DetectionLoss', 'detector_learner', 'train_detector', 'make_detector']
+           'read_scenes', 'crop_scene', 'mosaic', 'Crops', 'grid', 'boxes_of', 'assign', 'eiou_loss', 'detection_loss',
+           'detector_learner', 'train_detector', 'make_detector']
 
 # %% ../../nbs/08_detector.ipynb #d0000004
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from fastai.vision.all import *
 from fastcore.script import call_parse
 from onnx import numpy_helper
 from torch.utils.data import DataLoader as TorchLoader, RandomSampler
+from torchvision.ops import box_iou, distance_box_iou_loss
 from tqdm.auto import tqdm
 
 from ..core import DataError, ImageError, atomic_path, cache_dir, read_image
@@ -127,12 +128,12 @@ def face_in_head(boxes): # (n, 4)
     return np.hstack([middle - half, middle + half])
 
 # %% ../../nbs/08_detector.ipynb #d0000023
-def read_scenes(sources=tuple(SHARES), finder=None, split='')->list: # of `Scene`
-    "The scenes of some sources; with a `split` only those of it, without one all but the test's"
-    finder, out = finder or FaceDetector(yunet_file(), min_score=.3, max_side=960), []
+def read_scenes(sources)->list: # of `Scene`
+    "The scenes of some sources, all but those for testing"
+    finder, out = FaceDetector(yunet_file(), min_score=.3, max_side=960), []
     for source in sources:
         df = load_table(source)
-        df = df[df['split'] == split] if split else df[df['split'] != 'test']
+        df = df[df['split'] != 'test']
         photos = [*df.groupby('path', sort=True)]
         if df['x0'].isna().all(): photos = random.Random(0).sample(photos, min(_PHOTOS, len(photos)))
         for path,rows in tqdm(photos, desc=source, unit='photo', leave=False, delay=2, disable=None):
@@ -245,13 +246,6 @@ def boxes_of(pred, cells): # (..., cells, 16)
     return torch.cat([middle - half, middle + half], -1)
 
 # %% ../../nbs/08_detector.ipynb #d0000039
-def shared(a, b): # boxes of shapes that broadcast
-    "Intersection over union"
-    sides = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0)
-    areas = [(o[..., 2:]-o[..., :2]).prod(-1) for o in (a, b)]
-    return sides.prod(-1)/(sum(areas) - sides.prod(-1) + 1e-6)
-
-# %% ../../nbs/08_detector.ipynb #d0000041
 def _costs(score, boxes, cells, faces):
     "Candidate cells; what each of them would cost each face; how well it fits"
     at, reach = (cells[:, :2] + .5)*cells[:, 2:], 2.5*cells[:, 2:]
@@ -259,11 +253,11 @@ def _costs(score, boxes, cells, faces):
     inside = ((at > faces[:, :2]) & (at < faces[:, 2:])).all(-1)
     near = ((at - (faces[:, :2] + faces[:, 2:])/2).abs() < reach[:, None]).all(-1)
     some = (inside | near).any(1).nonzero()[:, 0]
-    fit = shared(boxes[some][:, None], faces)
+    fit = box_iou(boxes[some], faces)
     cost = -score[some].clamp(min=1e-6).log()[:, None] - 3*(fit + 1e-8).log() + 1e5*~(inside & near)[some]
     return some, cost, fit
 
-# %% ../../nbs/08_detector.ipynb #d0000042
+# %% ../../nbs/08_detector.ipynb #d0000040
 @torch.no_grad()
 def assign(score, boxes, cells, faces)->torch.Tensor: # (cells,): number of the face to learn, or -1
     "SimOTA: which cell learns which face"
@@ -279,16 +273,14 @@ def assign(score, boxes, cells, faces)->torch.Tensor: # (cells,): number of the 
     out[some[chosen.any(1)]] = chosen[chosen.any(1)].int().argmax(1)
     return out
 
-# %% ../../nbs/08_detector.ipynb #d0000045
+# %% ../../nbs/08_detector.ipynb #d0000043
 def eiou_loss(boxes, faces):
     "1 - IoU, plus how far middles, widths and heights are apart"
     hull = torch.maximum(boxes[:, 2:], faces[:, 2:]) - torch.minimum(boxes[:, :2], faces[:, :2])
-    apart = (boxes[:, :2] + boxes[:, 2:] - faces[:, :2] - faces[:, 2:])/2
     sizes = boxes[:, 2:] - boxes[:, :2] - faces[:, 2:] + faces[:, :2]
-    far = apart.square().sum(1)/(hull.square().sum(1) + 1e-6)
-    return 1 - shared(boxes, faces) + far + (sizes.square()/(hull.square() + 1e-6)).sum(1)
+    return distance_box_iou_loss(boxes, faces) + (sizes.square()/(hull.square() + 1e-6)).sum(1)
 
-# %% ../../nbs/08_detector.ipynb #d0000047
+# %% ../../nbs/08_detector.ipynb #d0000045
 def _losses(pred, cells, rows):
     "Sums for one picture, and the number of cells that learn a face"
     faces, doubtful = rows[rows[:, -1] == 1], rows[rows[:, -1] == 0][:, 1:5]
@@ -299,32 +291,30 @@ def _losses(pred, cells, rows):
     skip = ((at > doubtful[:, :2]) & (at < doubtful[:, 2:])).all(-1).any(1) & ~on
     face, boxes, cells = faces[mine[on]], boxes[on], cells[on]
     loss = F.binary_cross_entropy_with_logits(obj[~skip], on[~skip].float(), reduction='sum')
-    fit = shared(boxes, face[:, 1:5]).detach()
+    fit = box_iou(boxes, face[:, 1:5]).diagonal().detach()
     loss = loss + F.binary_cross_entropy_with_logits(cls[on], fit, reduction='sum')
     loss = loss + 5*eiou_loss(boxes, face[:, 1:5]).sum()
     points = face[:, 5:15].view(-1, 5, 2)/cells[:, None, 2:] - cells[:, None, :2]
     known = points.isfinite().all(-1).all(-1)
     return loss + .1*F.smooth_l1_loss(pred[on, 6:].view(-1, 5, 2)[known], points[known], reduction='sum'), on.sum()
 
-# %% ../../nbs/08_detector.ipynb #d0000048
-class DetectionLoss:
+# %% ../../nbs/08_detector.ipynb #d0000046
+def detection_loss(pred, rows, side=320):
     "Loss of a batch of square crops, a cell that learns a face"
-    def __call__(self, pred, rows):
-        side = int((pred.shape[1]/(1/64 + 1/256 + 1/1024))**.5 + .5)
-        cells = grid(side, side).to(pred.device)
-        sums, n = zip(*(_losses(p, cells, rows[rows[:, 0] == i]) for i,p in enumerate(pred)))
-        return sum(sums)/max(1, sum(n))
+    cells = grid(side, side).to(pred.device)
+    sums, n = zip(*(_losses(p, cells, rows[rows[:, 0] == i]) for i,p in enumerate(pred)))
+    return sum(sums)/max(1, sum(n))
 
-# %% ../../nbs/08_detector.ipynb #d0000051
+# %% ../../nbs/08_detector.ipynb #d0000049
 def detector_learner(scenes, start, steps=250, bs=16, seed=0, workers=1)->Learner:
     "fastai's learner for a detector; `steps` batches are an epoch"
     crops = Crops(scenes)
     sampler = RandomSampler(crops, True, steps*bs, torch.Generator().manual_seed(seed))
     loader = TorchLoader(crops, bs, sampler=sampler, collate_fn=_batch, num_workers=workers)
     cbs = [WeightAverage(), GradientClip(10)]
-    return Learner(DataLoaders(loader, []), open_yunet(start), DetectionLoss(), wd=1e-4, cbs=cbs)
+    return Learner(DataLoaders(loader, []), open_yunet(start), detection_loss, wd=1e-4, cbs=cbs)
 
-# %% ../../nbs/08_detector.ipynb #d0000052
+# %% ../../nbs/08_detector.ipynb #d0000050
 def train_detector(scenes, out, start=None, epochs=10, lr=4e-4, share=.7, **kw):
     "Train further from the ONNX file `start` (OpenCV's YuNet), and write the detector to `out`"
     start = start or yunet_file()
@@ -336,7 +326,7 @@ def train_detector(scenes, out, start=None, epochs=10, lr=4e-4, share=.7, **kw):
     write_yunet(net, out, start)
     return learn
 
-# %% ../../nbs/08_detector.ipynb #d0000055
+# %% ../../nbs/08_detector.ipynb #d0000053
 @call_parse
 def make_detector(out:str='detector.onnx', # file to write
          leave_out:str='', # sources to leave out, with commas between
