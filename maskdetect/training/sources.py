@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COLUMNS', 'SPLITS', 'SOURCES', 'join_tables', 'Source', 'find_source', 'read_source', 'some', 'below', 'load_table',
-           'readings', 'reading_table', 'unpack', 'get', 'have']
+           'readings', 'face_in_head', 'reading_table', 'unpack', 'get', 'have']
 
 # %% ../../nbs/02a_sources.ipynb #9a1dfd83
 import hashlib, logging, os, shutil, sys, zipfile
@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
-import pandas as pd, pooch, yaml
+import numpy as np, pandas as pd, pooch, yaml
 from filelock import FileLock
 from tqdm.auto import tqdm
 
-from ..core import LABELS, SAMPLE, DataError, cache_dir, data_dir
+from ..core import LABELS, SAMPLE, UNSURE, DataError, cache_dir, data_dir
 from .readers import LAYOUTS, Reading, guess_layout
 
 # %% ../../nbs/02a_sources.ipynb #ff46b6e4
@@ -49,6 +49,7 @@ class Source:
     url:str = ''
     inside:str = ''
     detect:bool = False
+    box:str = 'face'
     test:float = 0.
     note:str = ''
 
@@ -154,9 +155,9 @@ def readings()->pd.DataFrame: # one row a face: source, file, face (its place in
 
 def _reread(r):
     "Note in the rows of a reading where another label was read"
-    df = readings().query('source == @r.source and read not in ("", given)')
+    df = readings().query('source == @r.source and read != given')
     if not len(df): return
-    read = {(o.file, o.face, o.given): o.read for o in df.itertuples()}
+    read = {(o.file, o.face, o.given): o.read or UNSURE for o in df.itertuples()}
     depth = df['file'].iloc[0].count('/') + 1
     place = Counter()
     for row in r.rows:
@@ -164,10 +165,17 @@ def _reread(r):
         row['reread'] = read.get((file, place[file], row['label']), '')
         place[file] += 1
 
+def face_in_head(boxes): # (n, 4)
+    "The part of boxes around whole heads where a detector sees the face, in the median"
+    size = boxes[:, 2:] - boxes[:, :2]
+    middle, half = (boxes[:, :2] + boxes[:, 2:])/2 + size*[0, .065], size*[.331, .325]
+    return np.hstack([middle - half, middle + half])
+
 def reading_table(r:Reading)->pd.DataFrame:
     "The face table of a reading"
     _reread(r)
     df = join_tables(pd.DataFrame(r.rows))
+    if r.known and r.known.box == 'head': df[[*_NUMBERS[:4]]] = face_in_head(df[[*_NUMBERS[:4]]].to_numpy())
     if not (r.known and r.known.test): return df
     place = df['path'].map(lambda p: int(hashlib.sha256(Path(p).name.encode()).hexdigest()[:8], 16)/2**32)
     return df.assign(split=df['split'].mask(place < r.known.test, 'test'))

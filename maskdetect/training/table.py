@@ -9,6 +9,7 @@ __all__ = ['SIDE', 'MAX_BITS', 'MIN_CORR', 'miniature', 'photo_facts', 'phash', 
 # %% ../../nbs/02b_table.ipynb #b7c51240
 import hashlib, os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import cv2, numpy as np, pandas as pd
@@ -18,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 from tqdm.auto import tqdm
 
 from ..core import DataError, ImageError, atomic_path, cache_dir, file_digest, read_image
-from ..detect import FaceDetector
+from ..detect import FaceDetector, match_boxes
 from .sources import SOURCES, SPLITS
 
 # %% ../../nbs/02b_table.ipynb #a5296f21
@@ -206,28 +207,39 @@ def drop_leaks(df:pd.DataFrame # a face table with splits
     return df, int(leak.sum())
 
 # %% ../../nbs/02b_table.ipynb #4ba67b3d
-def _largest_face(path, detector):
-    "Box of the largest face in a photo; NaN if there is none"
-    try: boxes = detector.detect(read_image(path)).boxes
-    except ImageError: boxes = []
-    areas = [(b[2]-b[0])*(b[3]-b[1]) for b in boxes]
-    return boxes[int(np.argmax(areas))] if areas else [np.nan]*4
+_BOX = ['x0', 'y0', 'x1', 'y1']
 
+def _faces_in(path, detector):
+    "Boxes of up to 99 faces in a photo, the largest first, then NaN"
+    try: boxes = detector.detect(read_image(path)).boxes
+    except ImageError: boxes = np.zeros((0, 4))
+    order = np.argsort(-(boxes[:, 2:]-boxes[:, :2]).prod(1))[:99]
+    return np.concatenate([boxes[order], np.full((99 - len(order), 4), np.nan)])
+
+def _box_found(boxes, found):
+    "For the faces of a photo: the largest found one in place of none, and the one that is meant in place of a box"
+    found, of = found[~np.isnan(found[:, 0])], np.zeros(len(boxes), int)
+    known = ~np.isnan(boxes[:, 0])
+    of[known] = match_boxes(boxes[known], found)
+    return np.where((of >= 0)[:, None], found[of], boxes) if len(found) else boxes
+
+# %% ../../nbs/02b_table.ipynb #a210b5cc
 def locate_faces(df:pd.DataFrame, # a face table
                  detector=None # a `detect.FaceDetector`; None takes one with the usual settings
-                ): # (the table with a box for every face that was found, how many photos were left out)
-    "Find the face in whole photos, so that it is cut as it will be cut in service"
+                ): # (the table with the detector's boxes, how many photos were left out)
+    "Box faces as the detector does, so that they are cut as they will be cut in service"
     must = df['source'].isin([k for k,s in SOURCES.items() if s.detect])
-    whole = df['x0'].isna() & (must | ~df['source'].isin(SOURCES))
-    if not whole.any(): return df.copy(), 0
-    if detector is None: detector = FaceDetector(max_side=320)  # enough for the largest face
+    some = df['x0'].notna() | must | ~df['source'].isin(SOURCES)
+    detector = detector or FaceDetector()
     settings = {k: v for k,v in vars(detector).items() if isinstance(v, (int, float, str))}
     if path := getattr(detector, 'path', None): settings['file'] = file_digest(path)
-    where, paths = pd.factorize(df['path'][whole])
-    largest = lambda path: _largest_face(path, detector)
-    found = _remembered(paths, 'faces', np.dtype(float), largest, 'finding faces', key=settings)
+    photos = df[some].groupby('path', sort=False).indices
+    faces = partial(_faces_in, detector=detector)
+    found = _remembered(photos, 'boxes', np.dtype('f4'), faces, 'finding faces', key=settings)
+    boxes = df.loc[some, _BOX].to_numpy(float)
+    for rows,near in zip(photos.values(), found): boxes[rows] = _box_found(boxes[rows], near)
     df = df.copy()
-    df.loc[whole, ['x0', 'y0', 'x1', 'y1']] = found[where]
+    df.loc[some, _BOX] = boxes
     lost = df['x0'].isna() & must
     return df[~lost].reset_index(drop=True), int(lost.sum())
 

@@ -13,8 +13,8 @@ from fastai.callback.channelslast import ChannelsLast
 from fastai.vision.all import *
 from matplotlib.figure import Figure
 
-from ..core import (LABELS, DataError, MaskdetectError, ModelError, atomic_path, cache_dir, machine, need,
-                             versions)
+from ..core import (LABELS, UNSURE, DataError, MaskdetectError, ModelError, atomic_path, cache_dir, machine,
+                             need, versions)
 from .augment import augmentations, face_weights
 from .callbacks import CPUBfloat16, Checkpoint, Penalty, WeightAverage, choose_precision
 from .faces import write_faces
@@ -142,6 +142,7 @@ def prepare_table(recipe:Recipe,
     df, leaks = drop_leaks(df)
     if recipe.reread and 'reread' in df:
         df['label'] = df['label'].mask((df['split'] != 'test') & (df['reread'] != ''), df['reread'])
+        df = df[df['label'] != UNSURE].reset_index(drop=True)
     if 'spliced' in recipe.data: df = _with_spliced(df, recipe)
     return _folded(df, recipe), leaks  # folded last: masks worn wrong are not spliced as bare faces
 
