@@ -6,7 +6,7 @@
 __all__ = ['create_app', 'serve', 'serving']
 
 # %% ../nbs/20c_serve.ipynb #b5d66965
-import asyncio, errno, json, os, socket, sys, threading, time
+import asyncio, errno, json, os, signal, socket, sys, threading, time
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from importlib import resources
@@ -14,16 +14,17 @@ from ipaddress import ip_address
 from math import ceil
 from pathlib import Path
 
-import numpy as np
 from fastcore.basics import patch
+from fastcore.parallel import num_cpus
 
 from .core import SAMPLE, UNSURE, ImageError, MaskdetectError, file_digest
 from .detect import MaskDetector
 from .gate import HEADERS, Gate, Metrics, WithHeaders, drain, read_pictures, refusal
-from .judge import Judge, Limits
+from .judge import Judge, Limits, openers
 
 # %% ../nbs/20c_serve.ipynb #93fe7494
 import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -69,6 +70,8 @@ class _Service:
         self.note = dict(name=path.name, version=info.version, digest=file_digest(path)[:12], labels=list(info.labels))
         self.metrics = Metrics([*info.labels, UNSURE], lambda: self.gate.taken['request'])
         self.api = _openapi(self.note, self.limits, bool(key))
+        self.picture = next((SAMPLE/'faces').rglob('*.jpg')).read_bytes()
+        self.silent = {}  # stream that we wait for: since when, and what sends it away
 
     async def page(self, request): return FileResponse(_PACKAGE/'web'/'index.html')
     async def example(self, request): return FileResponse(SAMPLE/'people.jpg')
@@ -143,6 +146,39 @@ async def _gone(self:_Service, ws):
         while n: n -= (await ws._receive())['type'] == 'websocket.disconnect'
     with suppress(asyncio.TimeoutError): await asyncio.wait_for(ends(), 15)
 
+# %% ../nbs/20c_serve.ipynb #7cca1fc1
+@patch
+async def _next(self:_Service, ws):
+    "The next message of a stream, or None if it has to go"
+    leave = asyncio.Event()
+    self.silent[ws] = time.monotonic(),leave
+    message,told = jobs = [asyncio.ensure_future(o) for o in (ws.receive(), leave.wait())]
+    try: await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        self.silent.pop(ws, None)
+        for job in jobs: job.cancel()  # does nothing to the one that is done
+    return message.result() if message.done() and not message.cancelled() else None
+
+@patch
+async def _make_room(self:_Service):
+    "Send away the stream that was silent longest, if there is no place and it was silent for too long"
+    taken = self.gate.taken
+    if not self.silent or taken['stream'] < self.limits.waiting or taken['leaving'] >= 16: return
+    ws = min(self.silent, key=lambda o: self.silent[o][0])
+    if time.monotonic() - self.silent[ws][0] < self.limits.seconds: return
+    self.silent.pop(ws)[1].set()
+    await asyncio.sleep(.02)
+
+# %% ../nbs/20c_serve.ipynb #1221b174
+@patch
+async def _send_away(self:_Service, ws):
+    taken = self.gate.taken
+    taken.update(stream=-1, leaving=1)
+    try:
+        await ws.close(1013)
+        await self._gone(ws)
+    finally: taken.update(stream=1, leaving=-1)
+
 # %% ../nbs/20c_serve.ipynb #07152a45
 @patch
 async def _talk(self:_Service, ws):
@@ -153,12 +189,13 @@ async def _talk(self:_Service, ws):
         await ws.close(1008)
         return await self._gone(ws)  # until then it may send, and takes memory
     n = 0
-    while (message := await ws.receive())['type'] == 'websocket.receive':
+    while (message := await self._next(ws)) and message['type'] == 'websocket.receive':
         if (data := message.get('bytes')) is not None:
             await ws.send_json(await self._frame(data) | dict(frame=n))
             n += 1
         elif n or '"key"' not in message['text']:
             await ws.send_json(dict(error="send a picture as a binary message", frame=n))
+    if not message: await self._send_away(ws)
 
 # %% ../nbs/20c_serve.ipynb #47f6a55d
 @patch
@@ -167,6 +204,7 @@ async def stream(self:_Service, ws):
     with suppress(WebSocketDisconnect):
         if self.gate.is_foreign(ws.headers): return await ws.close(1008)
         try:
+            await self._make_room()
             with self.gate.place('stream'): await self._talk(ws)
         except HTTPException as e:  # no room, said in place of the handshake
             self.metrics.seen('/v1/stream', 503, 0)
@@ -187,8 +225,7 @@ async def model(self:_Service, request):
 @patch
 async def readyz(self:_Service, request):
     "GET /readyz"
-    blank = np.zeros((self.judge.model.size,)*2 + (3,), np.uint8)
-    try: await asyncio.wait_for(self.judge.probs([blank]), 2)
+    try: await asyncio.wait_for(self.judge(self.picture), 2)
     except Exception: return JSONResponse(dict(status='not ready'), 503, {'Retry-After': '1'})
     return JSONResponse(dict(status='ready'))
 
@@ -223,6 +260,7 @@ def create_app(model=None, # `MaskDetector`, `MaskClassifier` or model file; Non
                workers:int=0, # pictures that are searched at a time; 0 is one for each core
               )->Starlette: # an ASGI app
     "The service, for any ASGI server"
+    openers(workers or num_cpus())  # they start while the model is loaded
     detector = model if isinstance(model, MaskDetector) else MaskDetector(model, detector, engine)
     key = os.environ.get('MASKDETECT_API_KEY') if api_key is None else api_key
     s = _Service(Judge(detector, limits, workers), key, cors)
@@ -269,11 +307,32 @@ def _urls(sock):
     if not address.is_unspecified: return url(host),url(host)
     return url('127.0.0.1' if address.version == 4 else '::1'),url(_own_address(sock.family))
 
+# %% ../nbs/20c_serve.ipynb #90ec671f
+class _Connection(AutoHTTPProtocol):
+    "Closes itself when no request comes"
+    def connection_made(self, transport):
+        super().connection_made(transport)
+        self._look(self)
+    def _look(self, before):
+        "Whether it still waits for the head of the same request as at the last look"
+        if self.transport.is_closing() or self.transport.get_protocol() is not self: return
+        waits = self.cycle is None or self.cycle.response_complete
+        if waits and self.cycle is before: self.transport.close()
+        else: self.loop.call_later(self.seconds, self._look, self.cycle)
+
+def _allow_connections():
+    "As many open files as the system lets a process have"
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+        most = min(65_536, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
 # %% ../nbs/20c_serve.ipynb #24e3dcf7
 def _server(app):
     limits = app.state.service.limits
     return uvicorn.Server(uvicorn.Config(
-        app, log_level='warning', access_log=False, server_header=False, lifespan='off', limit_concurrency=1000,
+        app, log_level='warning', access_log=False, server_header=False, lifespan='off',
+        http=type('Connection', (_Connection,), dict(seconds=limits.seconds)),
         timeout_graceful_shutdown=ceil(limits.seconds), ws_max_size=limits.bytes, ws_per_message_deflate=False))
 
 # %% ../nbs/20c_serve.ipynb #d7e8ce3e
@@ -285,6 +344,7 @@ def serve(host:str='127.0.0.1', # address to listen at; 0.0.0.0 is every one tha
     sock = _listen(host, port)
     app = create_app(**settings)
     s,(here,others) = app.state.service,_urls(sock)
+    _allow_connections()
     if others and not s.gate.key:
         print("maskdetect: anybody who reaches this machine may use the service; "
               "ask for a key with $MASKDETECT_API_KEY or --api-key", file=sys.stderr)
@@ -292,6 +352,7 @@ def serve(host:str='127.0.0.1', # address to listen at; 0.0.0.0 is every one tha
     print(f"maskdetect: open {here} in a browser; apps post pictures to {here}/v1/predict; Ctrl-C stops", flush=True)
     if others not in (None, here):
         print(f"maskdetect: from other machines {others} (there, the camera needs https)", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # once all is answered, an end that lets the openers end too
     _server(app).run([sock])
 
 # %% ../nbs/20c_serve.ipynb #784b5dc6
