@@ -216,7 +216,7 @@ def softmax(logits:np.ndarray, temperature:float=1.)->np.ndarray: # rows add up 
 # %% ../nbs/10_classify.ipynb #b63b1edf
 def _onnxruntime(data, threads, device='CPU'):
     "Logits by ONNX Runtime, and where it computes them"
-    import onnxruntime as ort
+    ort = need('onnxruntime', 'serve')
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
@@ -289,6 +289,8 @@ def _candidates(engine, data):
 def _choose(data, info, engine, threads):
     "Logits, name and device of the first engine that passes the check"
     logits,device = _onnxruntime(data, threads)
+    shape = logits(np.zeros((2, info.channels, info.size, info.size), np.float32)).shape
+    if shape != (2, len(info.labels)): raise ValueError(f"two faces give {shape} numbers, not (2, {len(info.labels)})")
     for title,name,make,tolerance in _candidates(engine, data):
         try:
             faster,where = make(data, threads)

@@ -304,7 +304,7 @@ The course starts with nbs/01_first_model.ipynb. Drawn faces show that everythin
 @_verb
 def do_predict(pictures:_many('PICTURE', "files, folders, patterns such as 'shots/*.jpg', URLs"),
                model:_Model=None, engine:_Engine='auto', max_side:_Side=None, json:_AsJson=False,
-               min_score:float=None, # leave out faces that the detector is less sure of (default: 0.65)
+               min_score:float=None, # leave out faces that the detector is less sure of (default: 0.6)
                crops:bool=False, # each picture is one cut face
                out:Path=None, # folder for copies with boxes and verdicts
                csv:Path=None): # write a table, one row a face
@@ -316,6 +316,7 @@ def do_predict(pictures:_many('PICTURE', "files, folders, patterns such as 'shot
     if not crops: columns = ['face', 'x0', 'y0', 'x1', 'y1', *columns[:-1], 'score', 'error']
     scenes = None if crops else _detector(model, engine, max_side, min_score)
     results = judge_crops(pictures, model) if crops else judge_scenes(pictures, scenes, out)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as Ctrl-C does: what was printed stays whole
     status = judge_all(results, RowWriter(csv, ['path', *columns]) if csv else None, json, quiet=csv)
     for what,where in (('marked copies', out), ('table', csv)):
         if where and status != 130: print(f"{what}: {where}", file=sys.stderr)
@@ -372,6 +373,7 @@ def do_serve(host:str='127.0.0.1', # address to listen at; 0.0.0.0 lets other ma
              model:_Model=None, engine:_Engine='auto', max_side:_Side=None,
              api_key:str=None, # that clients must send; better as $MASKDETECT_API_KEY, which other users cannot see
              cors:_many('ORIGIN', "other sites whose pages may call: https://example.org")=None,
+             names:_many('NAME', "of this machine, when it listens at 127.0.0.1 behind a proxy: masks.example.org")=None,
              max_mb:float=10., # megabytes of a request or frame
              max_pixels:int=25_000_000, # pixels of a picture
              max_faces:int=256, # faces in a picture
@@ -382,7 +384,7 @@ def do_serve(host:str='127.0.0.1', # address to listen at; 0.0.0.0 lets other ma
     from maskdetect.judge import Limits
     from maskdetect.serve import serve
     limits = Limits(max_mb, max_pixels, max_faces, max_pictures, max_seconds, max_waiting)
-    settings = dict(model=model, engine=engine, api_key=api_key, cors=cors or (), limits=limits)
+    settings = dict(model=model, engine=engine, api_key=api_key, cors=cors or (), names=names or (), limits=limits)
     try: serve(host, port, detector=_faces(max_side), **settings)
     except KeyboardInterrupt: return _fail("stopped", 130)
 

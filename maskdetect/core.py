@@ -140,7 +140,7 @@ def _open(src):
     data = bytes(src) if isinstance(src, (bytes, bytearray, memoryview)) else Path(src).read_bytes()
     if not data: raise ImageError("the file is empty")
     for what,n,limit in _costs(data):
-        if n > limit: raise ImageError(f"a picture with {what} is not opened, it could take minutes; save it anew, as PNG")
+        if n > limit: raise ImageError(f"a picture with {what} could take minutes to open; save it anew, as PNG")
     with warnings.catch_warnings():  # Pillow warns of a size that is checked later
         warnings.simplefilter('ignore', Image.DecompressionBombWarning)
         return Image.open(io.BytesIO(data), formats=_FORMATS)
@@ -213,7 +213,7 @@ def data_dir()->Path|None: # the folder of datasets, or None where the variable 
 def cache_dir()->Path: # made if it is not there
     "The folder for downloads: `MASKDETECT_CACHE`, or the system's cache folder"
     path = Path(os.environ.get('MASKDETECT_CACHE') or user_cache_dir('maskdetect')).expanduser()
-    try: path.mkdir(parents=True, exist_ok=True)
+    try: path.mkdir(0o700, parents=True, exist_ok=True)
     except OSError as e:
         why = f"cannot make the cache folder {path} ({e.strerror})"
         raise MaskdetectError(f"{why}; set MASKDETECT_CACHE to one that can be written") from None
@@ -235,7 +235,8 @@ def file_digest(path # a file
 
 # %% ../nbs/00_core.ipynb #6f109729
 @contextmanager
-def atomic_path(path # where the finished file shall be
+def atomic_path(path, # where the finished file shall be
+                flush:bool=True # wait until it is on the disk; False for one of many, see `os.sync`
                ): # a temporary path in the same folder, with the same ending
     "Write a file completely or not at all"
     path = Path(path)
@@ -243,6 +244,8 @@ def atomic_path(path # where the finished file shall be
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield tmp
+        if flush:
+            with tmp.open('rb+') as f: os.fsync(f.fileno())
         os.replace(tmp, path)
     except OSError as e:
         full = e.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -7,7 +7,7 @@ __all__ = ['DETECTOR', 'NMS', 'FaceBoxes', 'FaceDetector', 'overlaps', 'match_bo
            'MaskDetector']
 
 # %% ../nbs/11_detect.ipynb #1eec515a
-import glob, http.client, os, time, urllib.error, urllib.request
+import base64, glob, http.client, os, time, urllib.error, urllib.parse, urllib.request
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -90,7 +90,7 @@ class FaceDetector:
     "Pictures in, boxes of faces out"
     def __init__(self,
                  path=None, # file of the network; None takes $MASKDETECT_DETECTOR, else `DETECTOR`
-                 min_score:float=.65, # faces that it is less sure of are left out
+                 min_score:float=.6, # faces that it is less sure of are left out
                  max_side:int=736, # the longer side of the picture that it looks at, in pixels
                  min_face:int=8, # smaller faces, in pixels of the picture, are left out
                  threads:int=0): # 0 is one for each core
@@ -161,10 +161,19 @@ def match_boxes(truth, # boxes (n, 4)
         shared[i] = shared[:, j] = -1
     return out
 
+# %% ../nbs/11_detect.ipynb #5b8a8793
+def _without_password(url):
+    "An address without the name and password in it, and `name:password` as bytes, or b''"
+    parts = urllib.parse.urlsplit(url)
+    user,at,host = parts.netloc.rpartition('@')
+    return parts._replace(netloc=host).geturl() if at else url,urllib.parse.unquote_to_bytes(user)
+
 # %% ../nbs/11_detect.ipynb #d2d3e09d
 def _get(url, limit, timeout=20, total=60):
     "The bytes at a URL, or an `OSError` or `ValueError` that says why not"
+    url,user = _without_password(url)
     request = urllib.request.Request(url, headers={'User-Agent': 'maskdetect'})
+    if user: request.add_unredirected_header('Authorization', f'Basic {base64.b64encode(user).decode()}')
     start,data = time.monotonic(),bytearray()
     try:
         with urllib.request.urlopen(request, timeout=timeout) as r:
@@ -200,7 +209,7 @@ def _check_file(path):
 def _read_url(url):
     data = _get(url, _BIG)
     try: return read_image(data)
-    except ImageError as e: raise ImageError(f"{url}: {str(e).split(': ', 1)[-1]}") from None
+    except ImageError as e: raise ImageError(f"{_without_password(url)[0]}: {str(e).split(': ', 1)[-1]}") from None
 
 # %% ../nbs/11_detect.ipynb #ea946ca2
 def open_source(src, # path, URL (http, https), bytes, Pillow image, or uint8 array (height x width x 3, RGB)
@@ -209,7 +218,9 @@ def open_source(src, # path, URL (http, https), bytes, Pillow image, or uint8 ar
     path = os.fspath(src) if isinstance(src, (str, os.PathLike)) else ''
     try:
         if not path: return read_image(src),''
-        if _is_url(path): return _read_url(path),path
+        if _is_url(path):
+            path,_ = _without_password(path)
+            return _read_url(src),path
         _check_file(Path(path))
         return read_image(path),path
     except ImageError as e: raise ImageError(_one_line(e)) from None

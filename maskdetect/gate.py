@@ -16,7 +16,7 @@ from fastcore.basics import patch
 
 from .core import need
 
-for _part in ('starlette', 'uvicorn', 'websockets', 'python_multipart', 'prometheus_client', 'pebble'): need(_part, 'serve')
+for _part in 'starlette uvicorn websockets python_multipart prometheus_client pebble'.split(): need(_part, 'serve')
 
 import prometheus_client as prometheus
 from starlette.exceptions import HTTPException

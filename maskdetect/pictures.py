@@ -136,4 +136,7 @@ def judge_all(results, # `judge_scenes` or `judge_crops`
     except KeyboardInterrupt:
         print(f"\nmaskdetect: stopped; the answers for {done} pictures are kept", file=sys.stderr)
         return 130
+    except BrokenPipeError: raise
+    except OSError as e:
+        raise MaskdetectError(f"after {done} pictures nothing more could be written: {e.strerror}") from None
     return 1 if failed or not done else 0

@@ -29,6 +29,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
@@ -55,6 +56,7 @@ def _openapi(note, limits, key):
 # %% ../nbs/20c_serve.ipynb #ef7abb44
 async def _error(request, e):
     why = "nothing is here; see /openapi.json" if e.status_code == 404 else e.detail
+    if e.status_code == 401: await asyncio.sleep(1)  # whoever guesses keys shall wait
     return JSONResponse(dict(error=why), e.status_code, e.headers)
 
 async def _broken(request, e):
@@ -106,6 +108,7 @@ async def predict(self:_Service, request):
     gate = self.gate
     try:
         gate.check_key(request.headers)
+        if gate.is_foreign(request.headers): raise HTTPException(403, "pages of other sites may not ask; see --cors")
         with gate.place():
             pictures,many = await gate.in_time(read_pictures(request, self.limits), 408, "sending the request")
             job = self._each(pictures) if many else self._judged(pictures[0])
@@ -256,6 +259,7 @@ def create_app(model=None, # `MaskDetector`, `MaskClassifier` or model file; Non
                engine:str='auto', # that runs the model, see `MaskClassifier.load`
                api_key:str|None=None, # that clients must send; None takes $MASKDETECT_API_KEY, '' asks for none
                cors=(), # origins of other sites whose pages may call, such as 'https://example.org'
+               names=(), # by which clients may call this machine; none for any
                limits:Limits=Limits(),
                workers:int=0, # pictures that are searched at a time; 0 is one for each core
               )->Starlette: # an ASGI app
@@ -265,6 +269,7 @@ def create_app(model=None, # `MaskDetector`, `MaskClassifier` or model file; Non
     key = os.environ.get('MASKDETECT_API_KEY') if api_key is None else api_key
     s = _Service(Judge(detector, limits, workers), key, cors)
     middleware = [Middleware(WithHeaders, seen=s.metrics.seen)]
+    if names: middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=[*names], www_redirect=False))
     if cors:
         heads = ['X-API-Key', 'Authorization', 'Content-Type']
         middleware.append(Middleware(CORSMiddleware, allow_origins=list(cors), allow_methods=['GET', 'POST'],
@@ -336,14 +341,18 @@ def _server(app):
         timeout_graceful_shutdown=ceil(limits.seconds), ws_max_size=limits.bytes, ws_per_message_deflate=False))
 
 # %% ../nbs/20c_serve.ipynb #d7e8ce3e
+_LOCAL = 'localhost','127.0.0.1','::1','[::1]'  # a name of the internet that leads here is some page's trick
+
 def serve(host:str='127.0.0.1', # address to listen at; 0.0.0.0 is every one that this machine has
           port:int=8000, # 0 takes a free one
           **settings # of `create_app`
          ):
     "Run the service until it is stopped"
     sock = _listen(host, port)
+    here,others = _urls(sock)
+    if not others: settings['names'] = [*_LOCAL, *settings.get('names', ())]
     app = create_app(**settings)
-    s,(here,others) = app.state.service,_urls(sock)
+    s = app.state.service
     _allow_connections()
     if others and not s.gate.key:
         print("maskdetect: anybody who reaches this machine may use the service; "
@@ -352,7 +361,8 @@ def serve(host:str='127.0.0.1', # address to listen at; 0.0.0.0 is every one tha
     print(f"maskdetect: open {here} in a browser; apps post pictures to {here}/v1/predict; Ctrl-C stops", flush=True)
     if others not in (None, here):
         print(f"maskdetect: from other machines {others} (there, the camera needs https)", flush=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # once all is answered, an end that lets the openers end too
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # once all is answered; the openers end too
     _server(app).run([sock])
 
 # %% ../nbs/20c_serve.ipynb #784b5dc6

@@ -13,10 +13,11 @@ from tqdm import tqdm
 from maskdetect.bench import sample_frame
 from maskdetect.core import MaskdetectError, save_results
 from maskdetect.detect import MaskDetector
+from hostile import worst
 
 MAIN = 'from maskdetect.cli import main; raise SystemExit(main())'
-# clients, places, killed in the middle
-RUNS = ((1, 64, False), (8, 64, False), (64, 64, False), (64, 8, False), (8, 64, True))
+# clients, places, what happens besides: the service is killed in the middle, or others send it the dearest files
+RUNS = ((1, 64, ''), (8, 64, ''), (64, 64, ''), (64, 8, ''), (8, 64, 'killed'), (32, 64, 'hostile'))
 
 
 def jpeg(*args, kind='.jpg', roll=0):
@@ -57,9 +58,15 @@ class Service:
 
     def _proc(self, name): return Path(f'/proc/{self.process.pid}/{name}').read_text()
 
-    def memory(self):  # MB, now
-        try: return int(self._proc('status').split('VmRSS:')[1].split()[0])/1024
-        except OSError: return float('nan')
+    def memory(self):  # MB of it and of the processes that open pictures, now
+        try: notes = [o.read_text() for o in Path('/proc').glob('[0-9]*/status')]
+        except OSError: return float('nan')  # one of them is gone
+        def number(note, name): return int(note.split(f'\n{name}:')[1].split()[0]) if f'\n{name}:' in note else 0
+        family,more = set(),{self.process.pid}
+        while more - family:
+            family |= more
+            more = {number(o, 'Pid') for o in notes if number(o, 'PPid') in family}
+        return sum(number(o, 'VmRSS') for o in notes if number(o, 'Pid') in family)/1024
 
     def cpu(self):  # seconds of processor time so far
         try: return sum(map(int, self._proc('stat').rpartition(')')[2].split()[11:13]))/os.sysconf('SC_CLK_TCK')
@@ -108,27 +115,45 @@ def client(port, data, want, until, log):
         else: log.append(('errors', None))
 
 
-def run(clients, waiting, kill, seconds, detector):
+def hostile(port, files, until, log):
+    "Send these files again and again, in requests that nobody honest would make"
+    while time.monotonic() < until:
+        for data in files:
+            conn = http.client.HTTPConnection('127.0.0.1', port, timeout=120)
+            body = json.dumps(dict(image=base64.b64encode(data).decode()))
+            try:
+                conn.request('POST', '/v1/predict', body, {'Content-Type': 'application/json'})
+                log.append(('hostile', conn.getresponse().status))
+            except (OSError, http.client.HTTPException): log.append(('hostile', None))
+            finally: conn.close()
+
+
+def run(clients, waiting, trouble, seconds, detector):
     "One run: a dictionary of what was seen"
     pictures = [jpeg(640, 480, 1 + k % 4, roll=k & ~3) for k in range(clients)]
     want,log,ready = [detector.predict(o).to_dict() for o in pictures],[],(None, None)
     with Service('--max-waiting', waiting, '--max-seconds', 60) as service:  # a slow machine shall be slow, not late
         until = time.monotonic() + seconds
         threads = [threading.Thread(target=client, args=(service.port, *o, until, log)) for o in zip(pictures, want)]
+        if trouble == 'hostile':
+            threads += [threading.Thread(target=hostile, args=(service.port, worst(), until, log)) for _ in range(4)]
         for t in threads: t.start()
         time.sleep(seconds/4)
         before = service.memory()
         time.sleep(seconds/4)
-        if kill: ready = service.restart()
-        for t in threads: t.join()
+        if trouble == 'killed': ready = service.restart()
+        most = before
+        while any(t.is_alive() for t in threads):
+            time.sleep(.2)
+            most = max(most, service.memory())
         after = service.memory()
     n = Counter(k for k,_ in log)
     ms = np.percentile([1e3*t for k,t in log if k == 'answers'] or [np.nan], [50, 95, 99]).round(1).tolist()
-    row = dict(clients=clients, waiting=waiting, killed=kill, seconds=seconds)
+    row = dict(clients=clients, waiting=waiting, trouble=trouble, seconds=seconds)
     row |= dict(answers=n['answers'], answers_s=round(n['answers']/seconds, 1))
     row |= dict(zip(('p50_ms', 'p95_ms', 'p99_ms'), ms))
     row |= {k: n[k] for k in ('rejected', 'dropped', 'wrong', 'errors')}
-    row |= dict(mb_quarter=round(before), mb_end=round(after))
+    row |= dict(hostile=n['hostile'], mb_quarter=round(before), mb_most=round(most), mb_end=round(after))
     row |= {k: v and round(v, 2) for k,v in zip(('ready_s', 'ready_cpu_s'), ready)}
     return row | dict(load=round(os.getloadavg()[0], 1))
 
@@ -147,10 +172,10 @@ def measure_load(seconds=60, runs=RUNS, out=None):
 if __name__ == '__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--seconds', type=float, default=60, help='for each run')
-    p.add_argument('--runs', nargs='+', metavar='CLIENTS,PLACES[,killed]',
-                   help='such as 8,64 8,64,killed (default: five of them)')
+    p.add_argument('--runs', nargs='+', metavar='CLIENTS,PLACES[,killed|,hostile]',
+                   help='such as 8,64 8,64,killed (default: six of them)')
     p.add_argument('--out', metavar='CSV')
     args = p.parse_args()
-    runs = [(int(o[0]), int(o[1]), 'killed' in o) for o in (r.split(',') for r in args.runs or ())]
-    shown = ('clients', 'waiting', 'killed', 'answers', 'p50_ms', 'rejected', 'wrong', 'errors', 'dropped', 'ready_s')
-    for r in measure_load(args.seconds, runs or RUNS, args.out): print({k: r[k] for k in shown})
+    runs = [(int(o[0]), int(o[1]), ''.join(o[2:])) for o in (r.split(',') for r in args.runs or ())]
+    shown = 'clients waiting trouble answers p50_ms p99_ms rejected wrong errors dropped ready_s hostile mb_most'
+    for r in measure_load(args.seconds, runs or RUNS, args.out): print({k: r[k] for k in shown.split()})

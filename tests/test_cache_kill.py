@@ -68,12 +68,13 @@ def test_killed_writing_goes_on(photos, tmp_path, monkeypatch):
     done = len([f for f in pictures(out) if not f.name.startswith('.')])
     assert 200 <= done < N and not (out/'metadata.csv').exists()
     with pytest.raises(DataError, match='no finished folder'): F.read_faces(out)
+    with pytest.raises(DataError, match='is not finished'): load_table(out)
     save, asked = F._save_face, []
     monkeypatch.setattr(F, '_save_face', lambda *a: asked.append(a) or save(*a))
     df = load_table(photos)
     F.write_faces(df, out, SIZE)
     assert len(asked) == N-done  # nothing is cut twice
-    for f in out.rglob('.tmp-*'): f.unlink()
+    assert not [*out.rglob('.tmp-*')]
     is_right(out, df)
 
 def test_two_at_once(photos, tmp_path):

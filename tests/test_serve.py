@@ -320,6 +320,17 @@ def test_silent_connections_are_closed(detector, picture):
         for s in [*silent, *(o for o,_ in streams + late)]: s.close()
 
 
+def test_pages_of_others(detector, picture, url, locked):
+    "A page of another site, a name of the internet that leads to 127.0.0.1, and guesses of the key"
+    assert post(url, picture, headers={'Origin': 'https://evil.example'}).status_code == 403
+    assert post(url, picture, headers={'Origin': url}).status_code == 200
+    with serving(create_app(detector, api_key='', names=['127.0.0.1', 'masks.example'])) as u:
+        for host,status in (('evil.example:8000', 400), ('masks.example', 200), ('127.0.0.1:1', 200)):
+            assert requests.get(f'{u}/readyz', headers={'Host': host}).status_code == status
+    start = time.monotonic()
+    assert post(locked, picture, headers={'X-API-Key': 'guess'}).status_code == 401 and time.monotonic() - start >= 1
+
+
 # ---- nothing stays
 
 def test_nothing_is_written(detector, tmp_path):

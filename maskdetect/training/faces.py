@@ -17,7 +17,7 @@ from PIL import Image
 from tqdm.contrib.concurrent import thread_map
 
 from ..core import CROP_VERSION, LABELS, DataError, ImageError, atomic_path, crop_face, list_images, read_image
-from .sources import COLUMNS, SPLITS, load_table, some
+from .sources import COLUMNS, SPLITS, UNFINISHED, load_table, some
 
 # %% ../../nbs/02c_faces.ipynb #12cec25f
 def _boxes(df):
@@ -95,7 +95,7 @@ def _is_ready(path, size):
 # %% ../../nbs/02c_faces.ipynb #c5ff698c
 def _save_face(face, path, box, out):
     "Write one face, completely or not at all"
-    with atomic_path(out) as tmp:
+    with atomic_path(out, flush=False) as tmp:
         if box is None and _is_ready(path, face.shape[:2]): shutil.copyfile(path, tmp)
         else: Image.fromarray(face).save(tmp, quality=95, subsampling=0)
 
@@ -128,16 +128,19 @@ def write_faces(df:pd.DataFrame, # a face table
     df = df.assign(file_name=_file_names(df, size, float(margin))).drop_duplicates('file_name').reset_index(drop=True)
     out.mkdir(parents=True, exist_ok=True)
     with FileLock(out/'.lock'):  # a second process waits for the first
+        for tmp in out.rglob('.tmp-*'): tmp.unlink()  # left by a kill
         there = _written(out)
         old, missing = there - {*df['file_name']}, df[~df['file_name'].isin(there)].reset_index(drop=True)
-        if old or len(missing): (out/'metadata.csv').unlink(missing_ok=True)
+        if old or len(missing): (out/UNFINISHED).touch()
         for name in old: (out/name).unlink()
         boxes, names = _boxes(missing), missing['file_name'].tolist()
         def write(path, rows):
             im = read_image(path)
             for i in rows: _save_face(crop_face(im, boxes[i], size, margin), path, boxes[i], out/names[i])
         _each_photo(write, missing)
+        if hasattr(os, 'sync'): os.sync()  # all faces are on the disk before the folder says that it is finished
         _write_metadata(df, out)
+        (out/UNFINISHED).unlink(missing_ok=True)
     return out
 
 # %% ../../nbs/02c_faces.ipynb #cebcfac6
@@ -145,6 +148,6 @@ def read_faces(folder # a folder that `write_faces` wrote
               )->pd.DataFrame: # a face table; `path` is the cut face, `photo` what it was cut from
     "The face table of a folder of faces"
     folder = Path(folder).expanduser().absolute()
-    if (folder/'metadata.csv').is_file(): return load_table(folder)
+    if (folder/'metadata.csv').is_file() and not (folder/UNFINISHED).exists(): return load_table(folder)
     raise DataError(f"{folder}: no metadata.csv, so it is no finished folder of faces; make one with: "
                     "maskdetect data faces SOURCE --out FOLDER")

@@ -264,16 +264,23 @@ def _read_coco(r, f, d):
             r.add(p, names[a['category_id']], _box(x, y, x+w, y+h), split=split or split_from_path(p, r.root))
 
 # %% ../../nbs/02e_readers.ipynb #64c7fd62
+class _Loader(yaml.SafeLoader):
+    "Without aliases, by which a few lines become gigabytes"
+    def compose_node(self, *args):
+        if self.check_event(yaml.AliasEvent): raise ValueError("aliases (*name) are not read; write it out")
+        return super().compose_node(*args)
+
 _CLASS_FILES = ('classes.txt', '_classes.txt', '_darknet.labels')
 
 def _class_names(f):
     "The class names in a data.yaml or classes.txt, by number"
     text = read_bytes(f, 1_000_000)
     if f.suffix.lower() not in ('.yaml', '.yml'): return dict(enumerate(text.decode().split('\n')))
-    d = yaml.safe_load(text)
+    d = yaml.load(text, _Loader)
     names = d.get('names') if isinstance(d, dict) else None
     if isinstance(names, list): names = dict(enumerate(names))
-    return {int(k): str(name) for k,name in (names or {}).items()}
+    if not all(isinstance(k, int) for k in names or ()): raise ValueError("names must be a list, or numbered")
+    return {k: str(name) for k,name in (names or {}).items()}
 
 # %% ../../nbs/02e_readers.ipynb #4f52caf3
 def image_size(path):

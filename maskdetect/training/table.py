@@ -61,7 +61,7 @@ def _remembered(paths, kind, dtype, fact, desc, threads=1, key='', piece=512):
             digest = hashlib.sha256('\n'.join([f'{dtype}{key}', *lines[i:i+piece]]).encode()).hexdigest()[:24]
             file = cache_dir()/kind/f'{digest}.npy'
             try: got = np.load(file)
-            except (OSError, ValueError):
+            except (OSError, ValueError, EOFError):  # EOFError: empty
                 with ThreadPoolExecutor(threads) as pool: got = np.array([*pool.map(fact, paths[i:i+piece])], dtype)
                 with atomic_path(file) as tmp: np.save(tmp, got)
             bar.update(len(got))
