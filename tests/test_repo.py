@@ -52,6 +52,7 @@ def test_one_version():
     "The version stands in settings.ini and nowhere else"
     version = re.search(r'^version = (.+)$', (ROOT/'settings.ini').read_text(), re.M)[1]
     assert f'## {version}' in (ROOT/'CHANGELOG.md').read_text()
+    assert f'version: {version}\n' in (ROOT/'CITATION.cff').read_text()
     for f in ('setup.py', 'pyproject.toml', 'maskdetect/__init__.py'): assert version not in (ROOT/f).read_text()
 
 
