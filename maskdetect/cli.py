@@ -316,7 +316,8 @@ def do_predict(pictures:_many('PICTURE', "files, folders, patterns such as 'shot
     if not crops: columns = ['face', 'x0', 'y0', 'x1', 'y1', *columns[:-1], 'score', 'error']
     scenes = None if crops else _detector(model, engine, max_side, min_score)
     results = judge_crops(pictures, model) if crops else judge_scenes(pictures, scenes, out)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as Ctrl-C does: what was printed stays whole
+    with contextlib.suppress(ValueError):  # in a thread
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as Ctrl-C does: a list of JSON is closed
     status = judge_all(results, RowWriter(csv, ['path', *columns]) if csv else None, json, quiet=csv)
     for what,where in (('marked copies', out), ('table', csv)):
         if where and status != 130: print(f"{what}: {where}", file=sys.stderr)

@@ -361,7 +361,7 @@ def serve(host:str='127.0.0.1', # address to listen at; 0.0.0.0 is every one tha
     print(f"maskdetect: open {here} in a browser; apps post pictures to {here}/v1/predict; Ctrl-C stops", flush=True)
     if others not in (None, here):
         print(f"maskdetect: from other machines {others} (there, the camera needs https)", flush=True)
-    if threading.current_thread() is threading.main_thread():
+    with suppress(ValueError):  # in a thread
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # once all is answered; the openers end too
     _server(app).run([sock])
 

@@ -10,7 +10,7 @@ from PIL import Image
 from maskdetect.bench import sample_frame
 from maskdetect.classify import SHIPPED
 from maskdetect.cli import main
-from maskdetect.core import MaskdetectError
+from maskdetect.core import SAMPLE, MaskdetectError
 from maskdetect.detect import Faces, MaskDetector
 
 SLOW = 10  # seconds that no input may take
@@ -367,3 +367,47 @@ def test_stopped(model, folder, files, how):
     rows = (folder/'s.csv').read_text()
     assert rows.endswith('\n') and len({r.split(',')[0] for r in rows.splitlines()}) > 4
     if how == signal.SIGINT: assert p.returncode == 130 and len(err.strip().splitlines()) == 1 and out.endswith(']\n')
+
+
+# ---- the end, and secrets
+
+COMMAND = [sys.executable, '-c', 'from maskdetect.cli import main; raise SystemExit(main())', 'predict']
+
+
+@pytest.mark.skipif(os.name != 'posix', reason="signals of POSIX")
+def test_ended_by_a_signal_the_list_is_whole(tmp_path):
+    said = tmp_path/'said.json'
+    with said.open('w') as f:
+        p = subprocess.Popen([*COMMAND, *[SAMPLE/'people.jpg']*1000, '--json'], stdout=f, stderr=subprocess.PIPE, text=True)
+        while not said.stat().st_size and p.poll() is None: time.sleep(.02)
+        p.send_signal(signal.SIGTERM)
+        err = p.communicate(timeout=60)[1]
+    assert p.returncode == 130 and 'are kept' in err
+    assert 1 <= len(json.loads(said.read_text())) < 1000
+
+
+@pytest.mark.skipif(not os.path.exists('/dev/full'), reason="no device that is always full")
+def test_full_disk_is_one_line():
+    with open('/dev/full', 'w') as full:
+        done = subprocess.run([*COMMAND, SAMPLE/'people.jpg', '--json'], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode and 'No space left' in done.stderr and 'Traceback' not in done.stderr
+
+
+def test_passwords_are_sent_and_not_told():
+    "A camera that asks for name and password, which no message repeats"
+    seen = []
+    class Camera(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_): pass
+        def do_GET(self):
+            seen.append(self.headers.get('Authorization'))
+            self.send_response(200 if self.path == '/shot.jpg' else 404)
+            self.end_headers()
+            self.wfile.write((SAMPLE/'people.jpg').read_bytes())
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), Camera) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f'http://guest:p%40ss@127.0.0.1:{server.server_port}'
+        for path,status in (('/shot.jpg', 0), ('/none.jpg', 1)):
+            done = subprocess.run([*COMMAND, url + path], capture_output=True, text=True)
+            assert done.returncode == status and 'p%40ss' not in done.stdout + done.stderr
+        server.shutdown()
+    assert seen == ['Basic Z3Vlc3Q6cEBzcw==']*2
