@@ -304,7 +304,7 @@ The course starts with nbs/01_first_model.ipynb. Drawn faces show that everythin
 @_verb
 def do_predict(pictures:_many('PICTURE', "files, folders, patterns such as 'shots/*.jpg', URLs"),
                model:_Model=None, engine:_Engine='auto', max_side:_Side=None, json:_AsJson=False,
-               min_score:float=None, # leave out faces that the detector is less sure of (default: 0.6)
+               min_score:float=None, # leave out faces that the detector is less sure of (default: 0.65)
                crops:bool=False, # each picture is one cut face
                out:Path=None, # folder for copies with boxes and verdicts
                csv:Path=None): # write a table, one row a face

@@ -90,7 +90,7 @@ class FaceDetector:
     "Pictures in, boxes of faces out"
     def __init__(self,
                  path=None, # file of the network; None takes $MASKDETECT_DETECTOR, else `DETECTOR`
-                 min_score:float=.6, # faces that it is less sure of are left out
+                 min_score:float=.65, # faces that it is less sure of are left out
                  max_side:int=736, # the longer side of the picture that it looks at, in pixels
                  min_face:int=8, # smaller faces, in pixels of the picture, are left out
                  threads:int=0): # 0 is one for each core
