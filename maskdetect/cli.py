@@ -374,7 +374,7 @@ def do_serve(host:str='127.0.0.1', # address to listen at; 0.0.0.0 lets other ma
              model:_Model=None, engine:_Engine='auto', max_side:_Side=None,
              api_key:str=None, # that clients must send; better as $MASKDETECT_API_KEY, which other users cannot see
              cors:_many('ORIGIN', "other sites whose pages may call: https://example.org")=None,
-             names:_many('NAME', "of this machine, when it listens at 127.0.0.1 behind a proxy: masks.example.org")=None,
+             names:_many('NAME', "by which a proxy on this machine is asked: masks.example.org")=None,
              max_mb:float=10., # megabytes of a request or frame
              max_pixels:int=25_000_000, # pixels of a picture
              max_faces:int=256, # faces in a picture
