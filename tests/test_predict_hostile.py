@@ -378,7 +378,8 @@ COMMAND = [sys.executable, '-c', 'from maskdetect.cli import main; raise SystemE
 def test_ended_by_a_signal_the_list_is_whole(tmp_path):
     said = tmp_path/'said.json'
     with said.open('w') as f:
-        p = subprocess.Popen([*COMMAND, *[SAMPLE/'people.jpg']*1000, '--json'], stdout=f, stderr=subprocess.PIPE, text=True)
+        many = [SAMPLE/'people.jpg']*1000
+        p = subprocess.Popen([*COMMAND, *many, '--json'], stdout=f, stderr=subprocess.PIPE, text=True)
         while not said.stat().st_size and p.poll() is None: time.sleep(.02)
         p.send_signal(signal.SIGTERM)
         err = p.communicate(timeout=60)[1]
