@@ -131,7 +131,9 @@ def write_faces(df:pd.DataFrame, # a face table
         for tmp in out.rglob('.tmp-*'): tmp.unlink()  # left by a kill
         there = _written(out)
         old, missing = there - {*df['file_name']}, df[~df['file_name'].isin(there)].reset_index(drop=True)
-        if old or len(missing): (out/UNFINISHED).touch()
+        if old or len(missing):
+            (out/UNFINISHED).touch()
+            (out/'metadata.csv').unlink(missing_ok=True)
         for name in old: (out/name).unlink()
         boxes, names = _boxes(missing), missing['file_name'].tolist()
         def write(path, rows):
