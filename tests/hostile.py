@@ -120,7 +120,8 @@ def _bmps_and_gifs(most):
             if n*(4 + len(text)) < most: yield f'gif {n} comments of {len(text)}', gif_comments(n, text)
 
 def _pngs(most):
-    for w,h in ((1, 25_000_000), (25_000_000, 1), (5000, 5000), (70_000, 300), (300, 70_000), (10_000, 10_000)):
+    yield 'png 10000x10000', png(10_000, 10_000)
+    for w,h in ((1, 25_000_000), (25_000_000, 1), (5000, 5000), (70_000, 300), (300, 70_000)):
         for bits,color in ((1, 0), (8, 2), (16, 6)): yield f'png {w}x{h} {bits}/{color}', png(w, h, bits, color)
     chunks = {b'tEXt': b'k\0v', b'iTXt': b'k\0\0\0\0\0v', b'zTXt': b'k\0\0' + zlib.compress(b'v'),
               b'eXIf': b'II*\0\x08\0\0\0\0\0', b'iCCP': b'k\0\0' + zlib.compress(b'v'), b'tIME': b'\7\xd0\1\1\1\1\1',
@@ -137,7 +138,7 @@ def _others():
     numbers = ((1, 3000, 1600, b'0 '), (1, 3000, 3000, b'0'), (2, 2000, 2400, b'0 '), (3, 1250, 1250, b'0 '),
                (2, 5000, 5000, b''), (3, 1000, 300, b'#\n0 '))
     for kind,w,h,token in numbers: yield f'ppm P{kind} {w}x{h}', ppm(kind, w, h, token)
-    for w,h in ((5000, 5000), (1, 25_000_000), (70_000, 300), (10_000, 10_000)):
+    for w,h in ((5000, 5000), (1, 25_000_000), (70_000, 300)):
         for how in ('tiff_adobe_deflate', 'tiff_lzw'):
             for mode in ('L', 'CMYK'): yield f'tiff {w}x{h} {how} {mode}', tiff(w, h, how, mode)
     for n in (1000, 100_000, 1_000_000): yield f'tiff {n} strips', tiff_strips(n)
