@@ -183,7 +183,7 @@ def _recipe(name, data=None, set=None, from_scratch=False):
     from maskdetect.training.train import Recipe
     given = dict(data=data) if data else {}
     if from_scratch: given['pretrained'] = False
-    return Recipe.load(name, **_pairs(set), **given)
+    return Recipe.load(name, **given | _pairs(set))
 
 # %% ../nbs/90_cli.ipynb #6ade03ae
 @_verb
