@@ -349,6 +349,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'maskdetect.pictures.RowWriter.add': ('pictures.html#rowwriter.add', 'maskdetect/pictures.py'),
                                      'maskdetect.pictures._copy_path': ('pictures.html#_copy_path', 'maskdetect/pictures.py'),
                                      'maskdetect.pictures._cut': ('pictures.html#_cut', 'maskdetect/pictures.py'),
+                                     'maskdetect.pictures._name': ('pictures.html#_name', 'maskdetect/pictures.py'),
                                      'maskdetect.pictures._print_faces': ('pictures.html#_print_faces', 'maskdetect/pictures.py'),
                                      'maskdetect.pictures._save_copy': ('pictures.html#_save_copy', 'maskdetect/pictures.py'),
                                      'maskdetect.pictures.judge_all': ('pictures.html#judge_all', 'maskdetect/pictures.py'),

@@ -63,7 +63,6 @@ def try_clip(detector, # `MaskDetector`
 
 # %% ../nbs/21_demo.ipynb #9f06bdea
 os.environ.setdefault('GRADIO_ANALYTICS_ENABLED', 'False')  # before the import of gradio
-os.environ.setdefault('GRADIO_TEMP_DIR', os.path.join(tempfile.gettempdir(), f'maskdetect-{os.getpid()}'))
 _KEEP = 900  # seconds; older pictures and clips are removed as often as that
 
 _NOTES = """
@@ -158,7 +157,8 @@ def app(model=None, # model file (loading a .pkl runs its code); None takes the 
     detector = MaskDetector(model)
     start = detector.model.info.threshold if threshold is None else threshold
     folder = tempfile.TemporaryDirectory(prefix='maskdetect-')
-    Path(os.environ['GRADIO_TEMP_DIR']).mkdir(0o700, parents=True, exist_ok=True)  # for Gradio's copies: ours alone
+    if 'GRADIO_TEMP_DIR' not in os.environ:  # where Gradio keeps what visitors send; else others can read it
+        os.environ['GRADIO_TEMP_DIR'] = tempfile.mkdtemp(prefix='maskdetect-')
     with gr.Blocks(title="maskdetect", analytics_enabled=False, delete_cache=(_KEEP, _KEEP)) as page:
         gr.Markdown("# maskdetect\nDoes everybody wear a mask, none, or one worn wrong? "
                     "Try a picture, the webcam or a clip.")

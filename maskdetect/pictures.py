@@ -68,6 +68,10 @@ def _save_copy(faces, image, path):
     with atomic_path(path) as tmp: tmp.write_bytes(cv2.imencode('.jpg', faces.draw(image)[..., ::-1])[1])
 
 # %% ../nbs/14_pictures.ipynb #c11a0002
+def _name(src):
+    "What to call a picture: its path, or its address without a password"
+    return re.sub(r'^(https?://)[^/?#]*@', r'\1', str(src), flags=re.I)
+
 def judge_scenes(pictures, detector, out=None):
     "(item, rows) of each picture: what `Faces` says, or path and error; and its annotated copy, if asked for"
     from maskdetect.detect import Faces, list_sources, open_source
@@ -80,16 +84,17 @@ def judge_scenes(pictures, detector, out=None):
             copy = _copy_path(path, out, used) if out else None
             if out: _save_copy(faces, image, copy)
             yield faces.to_dict() | (dict(copy=str(copy)) if out else {}),faces.to_rows()
-        except ImageError as e: yield dict(path=str(src), error=str(e)),[]
+        except ImageError as e: yield dict(path=_name(src), error=str(e)),[]
 
 # %% ../nbs/14_pictures.ipynb #e341c164
 def _cut(src, error, size):
     "A picture as one face: path and crop, or path and error"
     from maskdetect.detect import open_source
+    name = _name(src)
     try:
         if error: raise error
-        return dict(path=str(src)),crop_face(open_source(src)[0], size=size)
-    except MaskdetectError as e: return dict(path=str(src), error=str(e) if str(src) in str(e) else f'{src}: {e}'),None
+        return dict(path=name),crop_face(open_source(src)[0], size=size)
+    except MaskdetectError as e: return dict(path=name, error=str(e) if name in str(e) else f'{name}: {e}'),None
 
 # %% ../nbs/14_pictures.ipynb #5c51fe49
 def judge_crops(pictures, model):

@@ -155,7 +155,7 @@ async def _next(self:_Service, ws):
     "The next message of a stream, or None if it has to go"
     leave = asyncio.Event()
     self.silent[ws] = time.monotonic(),leave
-    message,told = jobs = [asyncio.ensure_future(o) for o in (ws.receive(), leave.wait())]
+    message,_ = jobs = [asyncio.ensure_future(o) for o in (ws.receive(), leave.wait())]
     try: await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
     finally:
         self.silent.pop(ws, None)

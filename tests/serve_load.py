@@ -4,10 +4,11 @@
 """
 import argparse, base64, http.client, json, os, socket, subprocess, sys, threading, time
 from collections import Counter
-from pathlib import Path
+from contextlib import suppress
 
 import cv2
 import numpy as np
+import psutil
 from tqdm import tqdm
 
 from maskdetect.bench import sample_frame
@@ -56,21 +57,19 @@ class Service:
         except OSError: return None
         finally: c.close()
 
-    def _proc(self, name): return Path(f'/proc/{self.process.pid}/{name}').read_text()
-
     def memory(self):  # MB of it and of the processes that open pictures, now
-        try: notes = [o.read_text() for o in Path('/proc').glob('[0-9]*/status')]
-        except OSError: return float('nan')  # one of them is gone
-        def number(note, name): return int(note.split(f'\n{name}:')[1].split()[0]) if f'\n{name}:' in note else 0
-        family,more = set(),{self.process.pid}
-        while more - family:
-            family |= more
-            more = {number(o, 'Pid') for o in notes if number(o, 'PPid') in family}
-        return sum(number(o, 'VmRSS') for o in notes if number(o, 'Pid') in family)/1024
+        mb = 0
+        for o in self.family():
+            with suppress(psutil.NoSuchProcess): mb += o.memory_info().rss/(1 << 20)
+        return mb
+
+    def family(self):  # the service and its processes; none if it is gone
+        try: return [p := psutil.Process(self.process.pid), *p.children(recursive=True)]
+        except psutil.NoSuchProcess: return []
 
     def cpu(self):  # seconds of processor time so far
-        try: return sum(map(int, self._proc('stat').rpartition(')')[2].split()[11:13]))/os.sysconf('SC_CLK_TCK')
-        except OSError: return float('nan')
+        try: return sum(psutil.Process(self.process.pid).cpu_times()[:2])
+        except psutil.NoSuchProcess: return float('nan')
 
     def restart(self):
         self.process.kill()

@@ -8,7 +8,7 @@ from maskdetect.core import ImageError, read_image
 
 SECONDS, MB = 2, 500  # of processor and memory, for one file at the limits of the service
 EACH = """
-import json, os, resource, sys, time
+import os, resource, sys, time
 from hostile import files
 from maskdetect.core import ImageError, read_image
 pixels, seconds, mb = map(int, sys.argv[1:])

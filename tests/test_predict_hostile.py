@@ -410,5 +410,8 @@ def test_passwords_are_sent_and_not_told():
         for path,status in (('/shot.jpg', 0), ('/none.jpg', 1)):
             done = subprocess.run([*COMMAND, url + path], capture_output=True, text=True)
             assert done.returncode == status and 'p%40ss' not in done.stdout + done.stderr
+            for more in ('--json', '--crops'):
+                done = subprocess.run([*COMMAND, url + path, more], capture_output=True, text=True)
+                assert 'p%40ss' not in done.stdout + done.stderr
         server.shutdown()
-    assert seen == ['Basic Z3Vlc3Q6cEBzcw==']*2
+    assert seen == ['Basic Z3Vlc3Q6cEBzcw==']*6

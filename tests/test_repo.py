@@ -49,7 +49,7 @@ def test_links_inside_the_repository():
 
 
 def test_one_version():
-    "The version stands in settings.ini and nowhere else"
+    "The version stands in settings.ini; changelog and citation repeat it"
     version = re.search(r'^version = (.+)$', (ROOT/'settings.ini').read_text(), re.M)[1]
     assert f'## {version}' in (ROOT/'CHANGELOG.md').read_text()
     assert f'version: {version}\n' in (ROOT/'CITATION.cff').read_text()

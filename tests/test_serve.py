@@ -149,6 +149,20 @@ def test_slow_sender_and_slow_answer(detector, picture):
         assert r.status_code == 504 and 'limit of 0.3 seconds' in r.json()['error']
 
 
+def test_a_decoder_that_hangs_is_ended(detector, picture, monkeypatch):
+    "Here it hangs for as many seconds as pixels are allowed; the next picture is opened"
+    limits = Limits(seconds=2, pixels=2_000_000)
+    with serving(create_app(detector, api_key='', limits=limits)) as u:
+        with monkeypatch.context() as m:
+            m.setattr('maskdetect.judge.read_image', _hang)
+            r = post(u, picture)
+        assert r.status_code == 400 and 'more than 1 seconds' in r.json()['error']
+        assert len(post(u, picture).json()['faces']) == 4
+
+
+def _hang(data, pixels): time.sleep(pixels)
+
+
 def test_a_bug_is_one_line(detector, picture):
     class Broken:
         def detect(self, image): raise ZeroDivisionError
@@ -302,7 +316,7 @@ def test_open_streams_are_counted(detector, capsys):
 
 
 def test_silent_connections_are_closed(detector, picture):
-    "Honest clients are served while thousands say nothing, half a head, or hold streams; the silent ones go"
+    "Honest clients are served while 1,200 say nothing, or half a head, and others hold streams; the silent ones go"
     app = create_app(detector, api_key='', limits=Limits(seconds=1, waiting=8))
     with serving(app) as u:
         address = u.removeprefix('http://').split(':')

@@ -2,6 +2,7 @@
 import pytest
 
 pytest.importorskip('starlette')
+import psutil
 from serve_load import Service, measure_load
 
 SECONDS = 7
@@ -34,6 +35,15 @@ def test_memory_stays(rows):
 def test_honest_clients_are_served_beside_hostile_ones(rows):
     r = rows[32, 64, 'hostile']
     assert r['hostile'] >= 5 and r['p99_ms'] < 20_000 and r['mb_most'] < 1500, r
+
+
+def test_killed_its_processes_end_with_it():
+    with Service() as s:
+        family = s.family()
+        assert len(family) >= 3  # the service, the server that forks, and those that open pictures
+        s.process.kill()
+        s.process.wait()
+        assert not psutil.wait_procs(family, 10)[1]
 
 
 def test_ready_again_within_two_seconds(rows):

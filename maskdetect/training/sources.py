@@ -153,7 +153,7 @@ def load_table(*sources, # names in `SOURCES`, `sample` for the drawn faces, fol
 
 # %% ../../nbs/02a_sources.ipynb #9056bf76
 def readings()->pd.DataFrame: # one row a face: source, file, face (its place in the photo), given, read, seen
-    "The faces that were read again, without seeing their label; `read` is empty where one could not tell"
+    "The faces that were read again; `read` is empty where one could not tell"
     return pd.read_csv(resources.files('maskdetect')/'readings.csv', keep_default_na=False)
 
 def _reread(r):

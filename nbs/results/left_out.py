@@ -17,9 +17,9 @@ from maskdetect.training.sources import load_table
 from maskdetect.training.table import table_digest
 from maskdetect.training.train import train
 
-# sources that share photos or people, and others that are left out at the same time
-TOGETHER = {'ilc2021': ['ilc2021', 'hand-to-face', 'bare-faces'], 'andrewmvd': ['andrewmvd', 'selfie-scenes', 'mask-types'],
-            'mafa': ['mafa-faces', 'worn-wrong', 'wider-mafa-scenes']}
+TOGETHER = {'ilc2021': ['ilc2021', 'hand-to-face'], 'andrewmvd': ['andrewmvd'],
+            'bare-faces': ['bare-faces', 'mask-types'],
+            'face-mask-12k': ['face-mask-12k', 'mask-folders', 'maskedface-net']}  # sources that share photos or people
 AGES = {'0-1': (0, 1), '2-12': (2, 12), '0-12': (0, 12), '13-19': (13, 19), '20-39': (20, 39), '40-59': (40, 59),
         '60 and older': (60, 200)}
 THRESHOLD = .6
