@@ -2,6 +2,7 @@
 import importlib
 
 _LAZY = {'MaskDetector': 'maskdetect.detect', 'FaceDetector': 'maskdetect.detect', 'Faces': 'maskdetect.detect',
+         'FaceBoxes': 'maskdetect.detect',
          'MaskClassifier': 'maskdetect.classify', 'read_image': 'maskdetect.core', 'crop_face': 'maskdetect.core',
          'Face': 'maskdetect.core', 'LABELS': 'maskdetect.core', 'MaskdetectError': 'maskdetect.core'}
 __all__ = ['__version__', *_LAZY]

@@ -163,6 +163,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'maskdetect.detect.Faces.to_dict': ('detect.html#faces.to_dict', 'maskdetect/detect.py'),
                                    'maskdetect.detect.Faces.to_pandas': ('detect.html#faces.to_pandas', 'maskdetect/detect.py'),
                                    'maskdetect.detect.Faces.to_rows': ('detect.html#faces.to_rows', 'maskdetect/detect.py'),
+                                   'maskdetect.detect.Faces.to_supervision': ('detect.html#faces.to_supervision', 'maskdetect/detect.py'),
                                    'maskdetect.detect.MaskDetector': ('detect.html#maskdetector', 'maskdetect/detect.py'),
                                    'maskdetect.detect.MaskDetector.__init__': ('detect.html#maskdetector.__init__', 'maskdetect/detect.py'),
                                    'maskdetect.detect.MaskDetector.__repr__': ('detect.html#maskdetector.__repr__', 'maskdetect/detect.py'),

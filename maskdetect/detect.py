@@ -26,12 +26,15 @@ from .draw import draw_verdicts
 class FaceBoxes:
     "The faces in one picture: arrays of equal length"
     boxes:np.ndarray=() # (n, 4) float32: x0, y0, x1, y1 in pixels
-    scores:np.ndarray=() # (n,) float32, 0 to 1
-    landmarks:np.ndarray=() # (n, 5, 2) float32: right eye, left eye, nose, right and left corner of the mouth
+    scores:np.ndarray=None # (n,) float32, 0 to 1; None: 1 for each
+    landmarks:np.ndarray=None # (n, 5, 2) float32: right eye, left eye, nose, right and left corner of the mouth; None: 0
 
     def __post_init__(self):
+        n = np.size(self.boxes)//4
+        unknown = dict(scores=np.ones(n), landmarks=np.zeros((n, 5, 2)))
         for k,shape in (('boxes', (-1, 4)), ('scores', (-1,)), ('landmarks', (-1, 5, 2))):
-            object.__setattr__(self, k, np.asarray(getattr(self, k), np.float32).reshape(shape))
+            given = unknown[k] if getattr(self, k) is None else getattr(self, k)
+            object.__setattr__(self, k, np.asarray(given, np.float32).reshape(shape))
             if not np.isfinite(getattr(self, k)).all(): raise ValueError(f"{k} hold values that are not numbers")
         if not len(self.boxes) == len(self.scores) == len(self.landmarks):
             raise ValueError("boxes, scores and landmarks differ in number")
@@ -345,3 +348,14 @@ def predict_many(self:MaskDetector,
     for src,error in list_sources(sources):
         try: yield src,error or self.predict(src)
         except MaskdetectError as e: yield src,e
+
+# %% ../nbs/11_detect.ipynb #sv000098
+@patch
+def to_supervision(self:Faces): # `supervision.Detections`; `data` holds the labels and probabilities
+    "For supervision's annotators, trackers and zones"
+    names = (*LABELS, UNSURE)
+    return need('supervision', 'video').Detections(
+        np.array([f.box for f in self], np.float32).reshape(-1, 4),
+        confidence=np.array([f.score for f in self], np.float32),
+        class_id=np.array([names.index(f.label) for f in self], int),
+        data=dict(class_name=np.array([f.label for f in self]), probs=np.array([[*f.probs.values()] for f in self])))

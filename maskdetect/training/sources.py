@@ -50,7 +50,7 @@ class Source:
     inside:str = ''
     detect:bool = False
     box:str = 'face'
-    test:float = 0.
+    test:float|str = 0.
     note:str = ''
 
 # %% ../../nbs/02a_sources.ipynb #5553eb5a
@@ -181,9 +181,10 @@ def reading_table(r:Reading)->pd.DataFrame:
     _reread(r)
     df = join_tables(pd.DataFrame(r.rows))
     if r.known and r.known.box == 'head': df[[*_NUMBERS[:4]]] = face_in_head(df[[*_NUMBERS[:4]]].to_numpy())
-    if not (r.known and r.known.test): return df
-    place = df['path'].map(lambda p: int(hashlib.sha256(Path(p).name.encode()).hexdigest()[:8], 16)/2**32)
-    return df.assign(split=df['split'].mask(place < r.known.test, 'test'))
+    if not (r.known and (test := r.known.test)): return df
+    names = df['path'].map(lambda p: Path(p).name)
+    place = names.map(lambda o: int(hashlib.sha256(o.encode()).hexdigest()[:8], 16)/2**32)
+    return df.assign(split=df['split'].mask(names.str.match(test) if isinstance(test, str) else place < test, 'test'))
 
 # %% ../../nbs/02a_sources.ipynb #069c7ae4
 def unpack(archive, # a zip file
