@@ -11,7 +11,7 @@ import hashlib, json, os, platform, re, sys, warnings, zipfile
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
-from importlib import util
+from importlib import import_module, util
 from pathlib import Path
 
 import cv2, numpy as np
@@ -407,12 +407,13 @@ def predict(self:MaskClassifier,
 # %% ../nbs/10_classify.ipynb #7eb061c8
 @patch(cls_method=True)
 def load(cls:MaskClassifier,
-         path=None, # .onnx, or a .pkl that you trust (its code is run); None: $MASKDETECT_MODEL, else the shipped model
+         path=None, # .onnx, .pkl that you trust (its code runs), hf://owner/name; None: $MASKDETECT_MODEL, else `SHIPPED`
          threads:int=0, # for the network; 0 is one for each core
          engine:str='auto' # one of `ENGINES`; 'auto' is the first that passes the check, usually the fastest
         )->MaskClassifier:
     "Open a model file"
     path = path or os.environ.get('MASKDETECT_MODEL') or SHIPPED
+    if str(path).startswith('hf://'): path = import_module('maskdetect.hub').fetch(str(path))
     open_ = _load_onnx if _kind(path) == '.onnx' else _load_pkl
     with _reading(path):
         self = cls(path, *open_(path, threads, engine), threads)

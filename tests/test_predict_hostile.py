@@ -175,7 +175,7 @@ ARRAYS = [np.zeros((0, 5, 3), np.uint8), np.zeros((5, 5), np.uint8), np.zeros((5
 @pytest.mark.parametrize('array', ARRAYS)
 def test_arrays(detector, array): answer(detector, array)
 
-NO_SOURCES = [None, 5, 2.5, object(), {}, set(), '', b'', '\0', 'a\0b.jpg', 'x'*5000, 'http://', 'https://',
+NO_SOURCES = [None, 5, 2.5, object, {}, set(), '', b'', '\0', 'a\0b.jpg', 'x'*5000, 'http://', 'https://',
               'http:///x', 'http://[', 'http://\0/', 'http://a b/', 'ftp://x/y.jpg', 'file:///etc/passwd',
               'data:image/png;base64,xx', 'http://127.0.0.1:1/x.jpg', 'http://127.0.0.1:99999/x.jpg',
               '~/no.jpg', '*.nothing', '[', '[]', '**/nothing-*.jpg']
