@@ -43,7 +43,7 @@ def _runtime(path=None):
             version = json.loads((path/'package.json').read_text(encoding='utf-8'))['version']
             return {Path(o).name: (path/o).read_bytes() for o in _PARTS},version
         except (OSError, LookupError, ValueError, tarfile.TarError):
-            raise MaskdetectError(f"{given} is no package of onnxruntime-web; get one with: npm pack {RUNTIME}") from None
+            raise MaskdetectError(f"{given} is no package onnxruntime-web; get one with: npm pack {RUNTIME}") from None
 
 # %% ../nbs/22_browser.ipynb #b2200005
 _HERE = Path(str(resources.files('maskdetect')))/'web'
@@ -84,7 +84,8 @@ def _files(model, runtime):
     files |= {f'private/{k}': v for k,v in heavy.items()} | {'private/files.json': json.dumps(note).encode()}
     digest = hashlib.sha256(b''.join(files.values())).hexdigest()[:12]
     worker = (_HERE/'sw.js').read_text(encoding='utf-8').replace("VERSION = ''", f"VERSION = 'maskdetect-{digest}'")
-    return files | {'sw.js': worker.replace('FILES = []', f"FILES = {['./', *(f'static/{o}' for o in light)]}").encode()}
+    kept = ['./', *(f'static/{o}' for o in light)]
+    return files | {'sw.js': worker.replace('FILES = []', f'FILES = {kept}').encode()}
 
 # %% ../nbs/22_browser.ipynb #b2200008
 def write_page(out, # folder; made if it is not there

@@ -6,7 +6,7 @@ const HERE = new URL('../private/', import.meta.url), WASM = 'ort-wasm-simd-thre
 let ort, finder, model;
 
 async function open(bytes) { // a network, as a function
-  const session = await ort.InferenceSession.create(bytes, {executionProviders: ['wasm']});
+  const session = await ort.InferenceSession.create(bytes, {executionProviders: ['wasm'], logSeverityLevel: 3});
   return async (data, dims) => session.run({[session.inputNames[0]]: new ort.Tensor('float32', data, dims)});
 }
 
