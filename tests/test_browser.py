@@ -1,0 +1,131 @@
+"The page that judges in the browser: the same answers as Python's, and nothing leaves it"
+import base64, hashlib, json, threading
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import groupby
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip('maskdetect.serve', reason='the extra [serve] is not installed', exc_type=Exception)
+from maskdetect.classify import SHIPPED, MaskClassifier, _open_onnx, seal
+from maskdetect.core import SAMPLE, MaskdetectError, crop_face, read_image
+from maskdetect.detect import _resized
+from maskdetect.serve import create_app, serving
+from maskdetect.web import write_page
+from test_page import FAKE, TRUTH, chrome, detector, live, new, scene, state, url  # some are fixtures
+
+ENCODE = """(a => { let s = ''; for (let i = 0; i < a.length; i += 8192) s += String.fromCharCode(...a.subarray(i, i + 8192));
+  return btoa(s); })"""
+DECODE = "((data, width, height) => ({data: Uint8Array.from(atob(data), c => c.charCodeAt(0)), width, height}))"
+
+
+def rgba(image): # as `DECODE` takes it
+    h,w = image.shape[:2]
+    return [base64.b64encode(np.dstack([image, np.full((h, w), 255, np.uint8)]).tobytes()).decode(), w, h]
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    "What `python -m maskdetect.web` writes; skips where npm cannot fetch the runtime"
+    out = tmp_path_factory.mktemp('page')
+    try: write_page(out)
+    except MaskdetectError as e: pytest.skip(str(e))
+    return out
+
+
+@contextmanager
+def static(folder):
+    "The plainest web server: its address, and the paths that it was asked for"
+    asked = []
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_): asked.append(self.path)
+    with ThreadingHTTPServer(('127.0.0.1', 0), partial(Handler, directory=folder)) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(.02,), daemon=True)
+        thread.start()
+        try: yield f'http://127.0.0.1:{server.server_port}/',asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture(scope='module')
+def site(folder):
+    with static(folder) as (address, _): yield address
+
+
+def crops(rng, w, h, n=12):
+    "Boxes of all sizes, some of them beyond the edges, with a side and a margin"
+    for size in [8, 50, 112, 224]*(n//4):
+        x,y,a,b = rng.uniform(-.1, .8)*w, rng.uniform(-.1, .8)*h, rng.uniform(.12, .5)*w, rng.uniform(.12, .5)*h
+        yield [float(np.float32(o)) for o in (x, y, x+a, y+b)], size, float(rng.choice([0, .2]))
+
+
+def test_pixels_are_those_of_opencv(chrome, new, url):
+    "Cut and scaled within one grey level, on drawings and on noise"
+    page,rng = new(chrome, url),np.random.default_rng(0)
+    pictures = [read_image(SAMPLE/o) for o in ('people.jpg', 'hard.jpg')]
+    pictures += [rng.integers(0, 256, shape, dtype=np.uint8) for shape in ((97, 311, 3), (480, 360, 3), (9, 5, 3))]
+    script = f"""async ([picture, sides, crops]) => {{
+      const {{crop, resized}} = await import('/static/pixels.js'), image = {DECODE}(...picture);
+      return [...sides.map(s => resized(image, s)), ...crops.map(c => crop(image, ...c))].map(o => [o.height, o.width, {ENCODE}(o.data)]);
+    }}"""
+    worst = []
+    for image in pictures:
+        h,w = image.shape[:2]
+        sides,some = [736, 184, 97, 20],[*crops(rng, w, h), [None, 112, 0]]
+        want = [_resized(image, s) for s in sides] + [crop_face(image, *o) for o in some]
+        got = page.evaluate(script, [rgba(image), sides, some])
+        for a,(rows,columns,data) in zip(want, got, strict=True):
+            b = np.frombuffer(base64.b64decode(data), np.uint8).reshape(rows, columns, 3)
+            assert a.shape == b.shape
+            worst.append(np.abs(a.astype(int) - b).max())
+    assert len(worst) == 85 and max(worst) <= 1
+
+
+def test_people_keep_their_verdict(chrome, new, url):
+    "One frame that says otherwise changes nothing, several do; people who cross are not mixed up"
+    page = new(chrome, url)
+    got = page.evaluate("""async () => {
+      const {Tracks} = await import('/static/tracks.js'), tracks = new Tracks(), said = [];
+      const face = (x, y, p) => ({box: [x, y, x + 100, y + 100], label: '', probs: {with_mask: p, without_mask: 1 - p}});
+      for (let t = 0; t < 40; t++) {
+        const one = face(10 * t, 0, t === 8 || t > 20 ? .05 : .95), two = face(500 - 10 * t, 60, .52);
+        said.push(tracks.update(t % 2 ? [one, two] : [two, one], .6, t / 10).map(f => f.label)[t % 2 ? 0 : 1]);
+      }
+      return [said, tracks.all.length, new Tracks().update([face(0, 0, .52)], .6).map(f => f.label)];
+    }""")
+    assert set(got[0][:21]) == {'with_mask'} and [k for k,_ in groupby(got[0])] == ['with_mask', 'unsure', 'without_mask']
+    assert got[1:] == [2, ['unsure']]
+
+
+def test_verdicts_are_those_of_python(chrome, new, site, detector):
+    "On 100 drawn faces, and on scenes from the file on"
+    page = new(chrome, site)
+    model = MaskClassifier.load(engine='onnxruntime')
+    paths = sorted((SAMPLE/'faces'/'test').rglob('*.jpg'))[::2]+sorted((SAMPLE/'faces'/'valid').rglob('*.jpg'))[:10]
+    faces = [read_image(o) for o in paths]
+    want = model.classify(faces)
+    got = page.evaluate(f"""async faces => {{
+      const ort = await import('/private/ort.wasm.min.mjs'), {{classify, readInfo}} = await import('/static/classify.js');
+      const {{crop}} = await import('/static/pixels.js');
+      const bytes = new Uint8Array(await (await fetch('/private/model.onnx')).arrayBuffer()), info = await readInfo(bytes, 'model');
+      Object.assign(ort.env.wasm, {{numThreads: 1, wasmPaths: new URL('/private/', location).href}});
+      const session = await ort.InferenceSession.create(bytes, {{logSeverityLevel: 3}});
+      const net = (data, dims) => session.run({{crops: new ort.Tensor('float32', data, dims)}});
+      return classify(net, info, faces.map(f => crop({DECODE}(...f), null, info.size)));
+    }}""", [rgba(o) for o in faces])
+    assert len(faces) == 100 and [o['label'] for o in got] == [label for label,_ in want]
+    assert max(abs(o['probs'][k] - p) for o,(_,probs) in zip(got, want) for k,p in probs.items()) < .02
+    for name in ('people.jpg', 'crowd.jpg', 'hard.jpg'):
+        data = base64.b64encode((SAMPLE/name).read_bytes()).decode()
+        got = page.evaluate("""async data => {
+          const {browser} = await import('/static/browser.js');
+          return browser.predict(new File([Uint8Array.from(atob(data), c => c.charCodeAt(0))], 'x.jpg', {type: 'image/jpeg'}));
+        }""", data)
+        want = detector.predict(SAMPLE/name)
+        assert (got['width'], got['height']) == want.image_size
+        assert [o['label'] for o in got['faces']] == [o.label for o in want]
+        assert np.abs(np.array([o['box'] for o in got['faces']]) - [o.box for o in want]).max() < 1
