@@ -129,3 +129,99 @@ def test_verdicts_are_those_of_python(chrome, new, site, detector):
         assert (got['width'], got['height']) == want.image_size
         assert [o['label'] for o in got['faces']] == [o.label for o in want]
         assert np.abs(np.array([o['box'] for o in got['faces']]) - [o.box for o in want]).max() < 1
+
+
+def test_nothing_leaves_the_browser(chrome, new, folder):
+    "Camera and pictures, with the server and without it, and opened again when it is gone"
+    with static(folder) as (address, asked):
+        page = new(chrome, address)
+        sent = []
+        chosen = len(asked)
+        page.context.on('request', lambda r: sent.append(r.url))
+        live(page)
+        assert page.get_attribute('#overlay', 'data-verdicts').split() == TRUTH
+        page.click('#example')
+        page.wait_for_selector('article td')
+        assert page.locator('tbody tr').evaluate_all('rows => rows.map(o => o.dataset.label)') == TRUTH
+        assert 'stay in this browser' in page.inner_text('#where') and not page.is_visible('#backends')
+        # the browser itself may look whether there is a newer sw.js; it sends nothing with that
+        assert set(asked[chosen:]) <= {'/sw.js'} and {o for o in sent if not o.startswith('blob:')} <= {address + 'static/people.jpg'}
+    page.click('#stop')
+    live(page)
+    page.reload()
+    state(page, 'ready')
+    live(page)
+    assert page.get_attribute('#overlay', 'data-verdicts').split() == TRUTH
+    other = page.context.new_page() # whose complaints are wanted
+    other.goto(address)
+    assert other.evaluate("fetch('https://example.org/').then(() => 'let out', () => 'held back')") == 'held back'
+
+
+def test_switch(chrome, new, folder, detector):
+    "The page of the service with --private: on the server, in the browser, and back, while the camera runs"
+    with serving(create_app(detector, api_key='', private=folder)) as url:
+        page = new(chrome, url)
+        live(page)
+        for choice,words in (('browser', 'stay in this browser'), ('server', '127.0.0.1')):
+            asked = []
+            page.on('request', lambda r: asked.append(r.url))
+            page.locator(f'[name=backend][value={choice}]').focus()
+            page.keyboard.press('Space')
+            page.wait_for_selector('#state:not([data-state=live])')
+            state(page, 'live')
+            page.wait_for_function("document.querySelector('#overlay').dataset.verdicts.split(' ').length == 6")
+            assert page.get_attribute('#overlay', 'data-verdicts').split() == TRUTH
+            assert words in page.inner_text('#where') and page.url.endswith(f'#{choice}')
+            assert any('/v1/' in o for o in asked) == (choice == 'server')
+    with pytest.raises(MaskdetectError, match='python -m maskdetect.web'): create_app(detector, private=folder.parent)
+
+
+def sealed(note):
+    "The shipped network with another note"
+    data,_,body = _open_onnx(SHIPPED)
+    def field(number, value): return bytes([number << 3 | 2]) + size(len(value)) + value
+    def size(n): return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + size(n >> 7)
+    note = json.dumps(note).encode()
+    meta = dict(maskdetect=note, maskdetect_sha256=seal(data[:body], note))
+    return data[:body] + b''.join(field(14, field(1, k.encode()) + field(2, v)) for k,v in meta.items())
+
+
+def test_own_model(chrome, new, site, tmp_path):
+    "Opened and used; a wrong file is told, and the model before it goes on"
+    page = new(chrome, site)
+    note = json.loads(_open_onnx(SHIPPED)[1]['maskdetect'])
+    good = sealed(note | dict(threshold=.95))
+    wrong = {'text': (b'no model at all', 'damaged or no .onnx model'),
+             'plain': (good[:_open_onnx(SHIPPED)[2]], "without maskdetect's description"),
+             'bent': (good[:9000] + b'bent' + good[9004:], 'checksum'),
+             'cats': (sealed(note | dict(labels=['cat', 'dog'])), 'not cat,dog'),
+             'new': (sealed(note | dict(format=2)), 'newer maskdetect'),
+             'large': (sealed(note | dict(size=64, channels=1, mean=[0], std=[1])), 'does not run')}
+    for name,(data,words) in wrong.items():
+        page.set_input_files('#model-file', dict(name=f'{name}.onnx', mimeType='', buffer=data))
+        page.wait_for_selector(f'.wrong:has-text("{name}.onnx"):has-text("{words}")')
+    page.click('#example')
+    page.wait_for_selector('article td')
+    assert page.locator('tbody tr').evaluate_all('rows => rows.map(o => o.dataset.label)') == TRUTH
+    page.set_input_files('#model-file', dict(name='mine.onnx', mimeType='', buffer=good))
+    page.wait_for_selector('#model:has-text("mine.onnx"):has-text("95%")')
+    page.click('#example')
+    page.wait_for_selector('article >> nth=1')
+    assert 'unsure' in page.locator('article >> nth=0').locator('tbody tr').evaluate_all('rows => rows.map(o => o.dataset.label)')
+
+
+def test_what_can_be_wrong(browsers, chrome, new, site, tmp_path):
+    "No WebAssembly, no camera, a wrong picture: each is said, and the rest works"
+    page = new(chrome, site, ready=False)
+    page.add_init_script('delete globalThis.WebAssembly')
+    page.reload()
+    page.wait_for_selector('#note:has-text("no WebAssembly")')
+    assert page.inner_text('#state') == 'Not loaded' and page.is_visible('#retry')
+    page = new(browsers(FAKE, '--deny-permission-prompts'), site, viewport=dict(width=390, height=844), color_scheme='dark')
+    page.click('#start')
+    page.wait_for_selector('#note:has-text("may not use the camera")')
+    page.set_input_files('#files', dict(name='broken.png', mimeType='image/png', buffer=b'\x89PNG\r\n\x1a\n, no more'))
+    page.wait_for_selector('.wrong:has-text("broken.png: damaged")')
+    page.click('#example')
+    page.wait_for_selector('article td')
+    assert page.evaluate('document.documentElement.scrollWidth') <= 390
