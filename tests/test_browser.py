@@ -198,12 +198,14 @@ def test_own_model(chrome, new, site, tmp_path):
              'new': (sealed(note | dict(format=2)), 'newer maskdetect'),
              'large': (sealed(note | dict(size=64, channels=1, mean=[0], std=[1])), 'does not run')}
     for name,(data,words) in wrong.items():
-        page.set_input_files('#model-file', dict(name=f'{name}.onnx', mimeType='', buffer=data))
+        (tmp_path/f'{name}.onnx').write_bytes(data)
+        page.set_input_files('#model-file', tmp_path/f'{name}.onnx')
         page.wait_for_selector(f'.wrong:has-text("{name}.onnx"):has-text("{words}")')
     page.click('#example')
     page.wait_for_selector('article td')
     assert page.locator('tbody tr').evaluate_all('rows => rows.map(o => o.dataset.label)') == TRUTH
-    page.set_input_files('#model-file', dict(name='mine.onnx', mimeType='', buffer=good))
+    (tmp_path/'mine.onnx').write_bytes(good)
+    page.set_input_files('#model-file', tmp_path/'mine.onnx')
     page.wait_for_selector('#model:has-text("mine.onnx"):has-text("95%")')
     page.click('#example')
     page.wait_for_selector('article >> nth=1')

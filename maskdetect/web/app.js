@@ -50,16 +50,16 @@ for (const label of LABELS) {
   $('counts').append(row);
 }
 
-async function start(id = '') {
+async function start(open = () => camera.open()) {
   note();
   $('start').disabled = true;
-  try { await camera.open(id); }
+  try { await open(); }
   catch (e) { stop(); note(e.message); return; }
   finally { $('start').disabled = false; }
   $('stage').dataset.on = 'true';
   $('stage').style.aspectRatio = `${$('video').videoWidth} / ${$('video').videoHeight}`;
   for (const id of ['pause', 'stop']) $(id).disabled = false;
-  $('mirror').checked = camera.facing !== 'environment';
+  $('mirror').checked = camera.facing !== 'environment' && !camera.clip;
   mirror();
   await choices();
   begin();
@@ -156,7 +156,7 @@ $('start').onclick = () => start();
 $('stop').onclick = stop;
 $('pause').onclick = () => pause($('pause').getAttribute('aria-pressed') !== 'true');
 $('mirror').onchange = mirror;
-$('camera').onchange = e => start(e.target.value);
+$('camera').onchange = e => start(() => camera.open(e.target.value));
 $('turn').onclick = () => { camera.facing = camera.facing === 'environment' ? 'user' : 'environment'; start(); };
 camera.onlost = () => { stop(); note('The camera was unplugged, or its permission was taken back. Start again when it is there.'); };
 new ResizeObserver(() => show(faces)).observe($('overlay'));
@@ -195,14 +195,15 @@ async function take(files) {
   hint();
 }
 
-function hint(text = 'Drop pictures anywhere on this page, or paste one. They are judged one after the other.') { $('hint').textContent = text; }
+function hint(text = 'Drop pictures or a clip anywhere on this page, or paste one. They are judged one after the other.') { $('hint').textContent = text; }
 
 function report(text) { $('results').prepend(make('p', {className: 'wrong', textContent: text, role: 'alert'})); }
 
 async function judge(file, tries = 0) {
   const name = file.name || 'Picture';
   if (/\.onnx$/i.test(name)) return own(file);
-  if (!/^image\//.test(file.type)) return report(`${name} is no picture. Choose a JPEG, PNG, WebP, BMP, GIF or TIFF${/^video\//.test(file.type) ? '; for a film, run: maskdetect video' : ''}.`);
+  if (/^video\//.test(file.type)) return start(() => camera.play(file));
+  if (!/^image\//.test(file.type)) return report(`${name} is no picture. Choose a JPEG, PNG, WebP, BMP, GIF or TIFF, or a clip.`);
   hint(`Judging ${name}${queue.length ? `, ${queue.length} more to come` : ''} …`);
   try { return card(name, await backend.predict(file), await createImageBitmap(file).catch(() => null)); }
   catch (e) {

@@ -1,4 +1,4 @@
-// Opens a camera, and says in words why it can't.
+// Opens a camera, or a clip in its place, and says in words why it can't.
 const WHY = {
   NotAllowedError: 'The browser may not use the camera. Allow it for this page (the camera symbol beside the address), then start again. Pictures can be uploaded all the same.',
   NotFoundError: 'No camera was found. Connect one and start again, or upload pictures.',
@@ -27,13 +27,26 @@ export class Camera {
     this.facing = now.facingMode || 'user';
   }
 
+  /** Plays a clip, again and again. */
+  async play(file) {
+    this.close();
+    Object.assign(this.video, {src: URL.createObjectURL(file), loop: true});
+    try { await this.video.play(); }
+    catch { this.close(); throw new Error(`${file.name} is damaged, or of a kind that this browser does not play; maskdetect video takes more.`); }
+    this.stream = new MediaStream();
+    this.clip = true;
+  }
+
   close() {
+    URL.revokeObjectURL(this.video.src);
+    this.video.removeAttribute('src');
+    this.clip = false;
     if (this.track) this.track.onended = null;
     this.stream?.getTracks().forEach(track => track.stop());
     this.stream = this.track = this.video.srcObject = null;
   }
 
-  async list() { return (await navigator.mediaDevices.enumerateDevices()).filter(d => d.kind === 'videoinput'); }
+  async list() { return (await navigator.mediaDevices?.enumerateDevices() ?? []).filter(d => d.kind === 'videoinput'); }
 
   /** Waits for a new frame; `shot` keeps it as the camera gave it, so that a verdict is shown on the frame that it belongs to.
       False once the camera is closed. */

@@ -14,20 +14,20 @@ function weights(from, to, area) {
     }
     start.push(index.length);
   }
-  return {index, weight, start};
+  return {index: Int32Array.from(index), weight: Float32Array.from(weight), start: Int32Array.from(start)};
 }
 
 /** `width` × `height` pixels (RGB) from a rectangle of a picture (RGBA, as a canvas gives it); beyond its edges the last pixels go on. */
 export function resample(image, {left, top, w, h}, width, height, area) {
-  const xs = weights(w, width, area), ys = weights(h, height, area), {data} = image, line = 3 * width;
+  const xs = weights(w, width, area), ys = weights(h, height, area), {data} = image, line = 3 * width, {start, weight} = xs;
   const rows = new Float32Array(h * line), sum = new Float32Array(line), out = new Uint8ClampedArray(height * line);
   const at = xs.index.map(s => 4 * clamp(left + s, 0, image.width - 1));
   for (let y = 0, o = 0; y < h; y++) {
     const row = 4 * image.width * clamp(top + y, 0, image.height - 1);
     for (let x = 0; x < width; x++, o += 3) {
       let r = 0, g = 0, b = 0;
-      for (let k = xs.start[x]; k < xs.start[x + 1]; k++) {
-        const i = row + at[k], part = xs.weight[k];
+      for (let k = start[x], end = start[x + 1]; k < end; k++) {
+        const i = row + at[k], part = weight[k];
         r += part * data[i]; g += part * data[i + 1]; b += part * data[i + 2];
       }
       rows[o] = r; rows[o + 1] = g; rows[o + 2] = b;
