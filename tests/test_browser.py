@@ -151,8 +151,8 @@ def test_nothing_leaves_the_browser(chrome, new, folder):
         # the browser itself may look whether there is a newer sw.js; it sends nothing with that
         assert set(asked[before:]) <= {'/sw.js'}
         assert {o for o in sent if not o.startswith('blob:')} <= {f'{address}static/people.jpg'} # which was kept
-    page.click('#stop')
-    live(page)
+    page.set_input_files('#files', SAMPLE/'walk.webm') # in place of the camera
+    page.wait_for_selector('#overlay[data-verdicts^="with_mask without_mask "]')
     page.reload()
     state(page, 'ready')
     live(page)

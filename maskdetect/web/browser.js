@@ -31,7 +31,7 @@ async function keep() { // all that is loaded from here on stays for the next ti
   const o = navigator.serviceWorker;
   if (!o || document.querySelector('meta[name=backends]').content !== 'browser') return;
   const ours = o.controller || new Promise(done => o.addEventListener('controllerchange', done, {once: true}));
-  await Promise.race([o.register('sw.js').then(() => ours), sleep(5)]).catch(() => {});
+  await Promise.race([o.register('sw.js').then(() => ours), sleep(3)]).catch(() => {});
 }
 
 async function load() {
