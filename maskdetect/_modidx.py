@@ -1009,4 +1009,12 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'maskdetect.video._judge': ('video.html#_judge', 'maskdetect/video.py'),
                                   'maskdetect.video._stop_by_signal': ('video.html#_stop_by_signal', 'maskdetect/video.py'),
                                   'maskdetect.video._sum_up': ('video.html#_sum_up', 'maskdetect/video.py'),
-                                  'maskdetect.video.watch': ('video.html#watch', 'maskdetect/video.py')}}}
+                                  'maskdetect.video.watch': ('video.html#watch', 'maskdetect/video.py')},
+            'maskdetect.web': { 'maskdetect.web._files': ('browser.html#_files', 'maskdetect/web.py'),
+                                'maskdetect.web._licences': ('browser.html#_licences', 'maskdetect/web.py'),
+                                'maskdetect.web._npm_pack': ('browser.html#_npm_pack', 'maskdetect/web.py'),
+                                'maskdetect.web._runtime': ('browser.html#_runtime', 'maskdetect/web.py'),
+                                'maskdetect.web.make_page': ('browser.html#make_page', 'maskdetect/web.py'),
+                                'maskdetect.web.page_html': ('browser.html#page_html', 'maskdetect/web.py'),
+                                'maskdetect.web.private_part': ('browser.html#private_part', 'maskdetect/web.py'),
+                                'maskdetect.web.write_page': ('browser.html#write_page', 'maskdetect/web.py')}}}

@@ -375,6 +375,7 @@ def do_serve(host:str='127.0.0.1', # address to listen at; 0.0.0.0 lets other ma
              api_key:str=None, # that clients must send; better as $MASKDETECT_API_KEY, which other users cannot see
              cors:_many('ORIGIN', "other sites whose pages may call: https://example.org")=None,
              names:_many('NAME', "by which a proxy on this machine is asked: masks.example.org")=None,
+             private:str=None, # folder of `python -m maskdetect.web`: the page can then judge in the browser too
              max_mb:float=10., # megabytes of a request or frame
              max_pixels:int=25_000_000, # pixels of a picture
              max_faces:int=256, # faces in a picture
@@ -386,7 +387,7 @@ def do_serve(host:str='127.0.0.1', # address to listen at; 0.0.0.0 lets other ma
     from maskdetect.serve import serve
     limits = Limits(max_mb, max_pixels, max_faces, max_pictures, max_seconds, max_waiting)
     settings = dict(model=model, engine=engine, api_key=api_key, cors=cors or (), names=names or (), limits=limits)
-    try: serve(host, port, detector=_faces(max_side), **settings)
+    try: serve(host, port, detector=_faces(max_side), private=private, **settings)
     except KeyboardInterrupt: return _fail("stopped", 130)
 
 # %% ../nbs/90_cli.ipynb #d8b02486

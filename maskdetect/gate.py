@@ -105,11 +105,11 @@ HEADERS = {'Content-Security-Policy': '; '.join(_CSP),
 # %% ../nbs/20b_gate.ipynb #849e0b7e
 class WithHeaders:
     "Adds the headers to every answer, and tells `seen` of it"
-    def __init__(self, app, seen): self.app,self.seen = app,seen
+    def __init__(self, app, seen, more=()): self.app,self.seen,self.headers = app,seen,HEADERS | dict(more)
     async def __call__(self, scope, receive, send):
         if scope['type'] != 'http': return await self.app(scope, receive, send)
         start,status = time.perf_counter(),500
-        extra = HEADERS | {'Cache-Control': 'no-store' if scope['path'].startswith('/v1/') else 'no-cache'}
+        extra = self.headers | {'Cache-Control': 'no-store' if scope['path'].startswith('/v1/') else 'no-cache'}
         async def answer(message):
             nonlocal status
             if message['type'] == 'http.response.start':

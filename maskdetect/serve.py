@@ -21,6 +21,7 @@ from .core import SAMPLE, UNSURE, ImageError, MaskdetectError, file_digest
 from .detect import MaskDetector
 from .gate import HEADERS, Gate, Metrics, WithHeaders, drain, read_pictures, refusal
 from .judge import Judge, Limits, openers
+from .web import page_html, private_part
 
 # %% ../nbs/20c_serve.ipynb #93fe7494
 import uvicorn
@@ -31,7 +32,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocketDisconnect
@@ -65,8 +66,8 @@ async def _broken(request, e):
 # %% ../nbs/20c_serve.ipynb #9ce0cd9d
 class _Service:
     "The routes"
-    def __init__(self, judge, key, cors):
-        self.judge,self.limits = judge,judge.limits
+    def __init__(self, judge, key, cors, private=None):
+        self.judge,self.limits,self.private = judge,judge.limits,private
         self.gate = Gate(judge.limits, judge.workers, key, cors)
         info,path = judge.model.info,judge.model.path
         self.note = dict(name=path.name, version=info.version, digest=file_digest(path)[:12], labels=list(info.labels))
@@ -75,7 +76,7 @@ class _Service:
         self.picture = next((SAMPLE/'faces').rglob('*.jpg')).read_bytes()
         self.silent = {}  # stream that we wait for: since when, and what sends it away
 
-    async def page(self, request): return FileResponse(_PACKAGE/'web'/'index.html')
+    async def page(self, request): return HTMLResponse(page_html('server browser' if self.private else 'server'))
     async def example(self, request): return FileResponse(SAMPLE/'people.jpg')
     async def openapi(self, request): return JSONResponse(self.api)
     async def healthz(self, request): return JSONResponse(dict(status='alive'))
@@ -240,9 +241,12 @@ async def show_metrics(self:_Service, request):
     return Response(self.metrics.text(), media_type=self.metrics.media_type)
 
 # %% ../nbs/20c_serve.ipynb #2430f021
+_WASM = {'Content-Security-Policy': f"{HEADERS['Content-Security-Policy']}; script-src 'self' 'wasm-unsafe-eval'"}
+
 def _routes(s):
     "The addresses of a service"
-    return [Route('/', s.page),
+    private = [Mount('/private', StaticFiles(directory=s.private))] if s.private else []
+    return [Route('/', s.page), *private,
             Route('/static/people.jpg', s.example),
             Mount('/static', StaticFiles(directory=_PACKAGE/'web', check_dir=False)),
             Route('/v1/predict', s.predict, methods=['POST']),
@@ -262,13 +266,15 @@ def create_app(model=None, # `MaskDetector`, `MaskClassifier` or model file; Non
                names=(), # by which clients may call this machine; none for any
                limits:Limits=Limits(),
                workers:int=0, # pictures that are searched at a time; 0 is one for each core
+              private=None, # folder of `maskdetect.web`; the page then offers to judge in the browser too
               )->Starlette: # an ASGI app
     "The service, for any ASGI server"
+    private = private_part(private) if private else None
     openers(workers or num_cpus())  # they start while the model is loaded
     detector = model if isinstance(model, MaskDetector) else MaskDetector(model, detector, engine)
     key = os.environ.get('MASKDETECT_API_KEY') if api_key is None else api_key
-    s = _Service(Judge(detector, limits, workers), key, cors)
-    middleware = [Middleware(WithHeaders, seen=s.metrics.seen)]
+    s = _Service(Judge(detector, limits, workers), key, cors, private)
+    middleware = [Middleware(WithHeaders, seen=s.metrics.seen, more=_WASM if private else ())]
     if names: middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=[*names], www_redirect=False))
     if cors:
         heads = ['X-API-Key', 'Authorization', 'Content-Type']

@@ -1,7 +1,9 @@
 // The page: camera, pictures, and what is said about them.
 import {Camera} from './camera.js';
 import {History} from './history.js';
-import {Refused, Stream, ask, backoff, getKey, predict, setKey, sleep} from './server.js';
+import {browser} from './browser.js';
+import {Refused, backoff, getKey, server, setKey, sleep} from './server.js';
+import {Tracks} from './tracks.js';
 import {LABELS, STYLES, confidence, count, draw, inWords, percent} from './verdicts.js';
 
 const $ = id => document.getElementById(id);
@@ -37,7 +39,7 @@ function say(text) { // no more than a sentence in five seconds, and none twice
 // ---- the camera
 
 const camera = new Camera($('video')), seen = new History(), times = [];
-let stream = null, faces = [], frame = {width: 1, height: 1}, charts = {};
+let stream = null, tracks = new Tracks(), faces = [], frame = {width: 1, height: 1}, charts = {};
 
 for (const label of LABELS) {
   const number = make('b', {textContent: '–'}), chart = make('canvas');
@@ -48,22 +50,24 @@ for (const label of LABELS) {
   $('counts').append(row);
 }
 
-async function start(id = '') {
+async function start(open = () => camera.open()) {
   note();
   $('start').disabled = true;
-  try { await camera.open(id); }
+  try { await open(); }
   catch (e) { stop(); note(e.message); return; }
   finally { $('start').disabled = false; }
   $('stage').dataset.on = 'true';
   $('stage').style.aspectRatio = `${$('video').videoWidth} / ${$('video').videoHeight}`;
   for (const id of ['pause', 'stop']) $(id).disabled = false;
-  $('mirror').checked = camera.facing !== 'environment';
+  $('mirror').checked = camera.facing !== 'environment' && !camera.clip;
   mirror();
   await choices();
-  stream ??= new Stream(() => camera.grab(), {answer, state: connection, key: askKey});
+  begin();
   stream.pause(false);
   if (document.activeElement === document.body) $('pause').focus(); // the button that was pressed is gone
 }
+
+function begin() { stream ??= backend.stream(camera, {answer, state: connection, key: askKey}); }
 
 async function choices() {
   const all = await camera.list();
@@ -103,7 +107,7 @@ function mirror() { $('video').classList.toggle('mirrored', $('mirror').checked)
 function connection(name, seconds, why) {
   if (name === 'live') { state('live', 'Live'); note(); }
   if (name === 'busy') { state('wait', 'Server busy'); note(`The server has all the work that it can do. The next frame goes out in ${seconds} s.`); }
-  if (name === 'error') { state('wait', 'Trouble'); note(`The server says: ${why}`); }
+  if (name === 'error') { state('wait', 'Trouble'); note(backend === server ? `The server says: ${why}` : why); }
   if (name === 'lost') {
     state('lost', 'No connection');
     note(`The server does not answer, or has no room for one more camera. Trying again in ${seconds < 1.5 ? 'a second' : `${Math.round(seconds)} seconds`}; the camera stays on.`, () => stream?.hurry());
@@ -113,8 +117,8 @@ function connection(name, seconds, why) {
 }
 
 function answer(got, ms) {
-  faces = got.faces;
   frame = got;
+  faces = tracks.update(got.faces, model.threshold);
   const counts = count(faces), now = performance.now();
   times.push({now, ms});
   while (now - times[0].now > 3000) times.shift();
@@ -152,7 +156,7 @@ $('start').onclick = () => start();
 $('stop').onclick = stop;
 $('pause').onclick = () => pause($('pause').getAttribute('aria-pressed') !== 'true');
 $('mirror').onchange = mirror;
-$('camera').onchange = e => start(e.target.value);
+$('camera').onchange = e => start(() => camera.open(e.target.value));
 $('turn').onclick = () => { camera.facing = camera.facing === 'environment' ? 'user' : 'environment'; start(); };
 camera.onlost = () => { stop(); note('The camera was unplugged, or its permission was taken back. Start again when it is there.'); };
 new ResizeObserver(() => show(faces)).observe($('overlay'));
@@ -191,15 +195,17 @@ async function take(files) {
   hint();
 }
 
-function hint(text = 'Drop pictures anywhere on this page, or paste one. They are judged one after the other.') { $('hint').textContent = text; }
+function hint(text = 'Drop pictures or a clip anywhere on this page, or paste one. They are judged one after the other.') { $('hint').textContent = text; }
 
 function report(text) { $('results').prepend(make('p', {className: 'wrong', textContent: text, role: 'alert'})); }
 
 async function judge(file, tries = 0) {
   const name = file.name || 'Picture';
-  if (!/^image\//.test(file.type)) return report(`${name} is no picture. Choose a JPEG, PNG, WebP, BMP, GIF or TIFF${/^video\//.test(file.type) ? '; for a film, run: maskdetect video' : ''}.`);
+  if (/\.onnx$/i.test(name)) return own(file);
+  if (/^video\//.test(file.type)) return start(() => camera.play(file));
+  if (!/^image\//.test(file.type)) return report(`${name} is no picture. Choose a JPEG, PNG, WebP, BMP, GIF or TIFF, or a clip.`);
   hint(`Judging ${name}${queue.length ? `, ${queue.length} more to come` : ''} …`);
-  try { return card(name, await predict(file), await createImageBitmap(file).catch(() => null)); }
+  try { return card(name, await backend.predict(file), await createImageBitmap(file).catch(() => null)); }
   catch (e) {
     if (!(e instanceof Refused)) throw e;
     if (e.status === 401 && await askKey()) return judge(file);
@@ -252,7 +258,7 @@ function save(bitmap, got, name) {
 
 $('files').onchange = e => { take(e.target.files); e.target.value = ''; };
 $('example').onclick = async () => {
-  const answer = await fetch('/static/people.jpg').catch(() => null);
+  const answer = await fetch(new URL('people.jpg', import.meta.url)).catch(() => null);
   answer?.ok ? take([new File([await answer.blob()], 'people.jpg', {type: 'image/jpeg'})]) : report('No connection to the server');
 };
 addEventListener('paste', e => { if (e.clipboardData.files.length) take(e.clipboardData.files); });
@@ -263,22 +269,60 @@ addEventListener('dragleave', e => { if (withFiles(e) && !--over) $('drop').hidd
 addEventListener('dragover', e => { if (withFiles(e)) e.preventDefault(); });
 addEventListener('drop', e => { over = 0; $('drop').hidden = true; if (withFiles(e)) { e.preventDefault(); take(e.dataTransfer.files); } });
 
-// ---- which model answers
+// ---- who judges, and with which model
+
+const BACKENDS = {server, browser}, offered = document.querySelector('meta[name=backends]').content.split(' ');
+let backend, model = {};
+
+function choose(name) {
+  backend = BACKENDS[name];
+  $('where').textContent = backend.where;
+  document.querySelector(`[name=backend][value=${name}]`).checked = true;
+  $('model').textContent = '';
+  $('own').hidden = backend !== browser;
+  note();
+  if (stream) { // the camera goes on
+    stream.stop();
+    stream = null;
+    tracks = new Tracks();
+    times.length = 0;
+    begin();
+    pause(false);
+  }
+  hello();
+}
 
 async function hello(tries = 0) {
-  try { about(await ask('/v1/model')); if (!stream) state('ready', 'Ready'); }
-  catch (e) {
+  const asked = backend;
+  if (!tries) state('wait', asked === browser ? 'Loading' : 'Connecting');
+  try {
+    const got = await asked.about(share => { if (asked === backend) state('wait', share < 1 ? `Loading ${percent(share)}` : 'Starting'); });
+    if (asked === backend) about(got);
+  } catch (e) {
+    if (asked !== backend) return;
     if (e.status === 401) return await askKey() ? hello() : state('lost', 'Key needed');
+    if (asked === browser) { state('lost', 'Not loaded'); return note(e.message, () => { note(); hello(); }); }
     if (!stream) state('lost', 'No connection');
     await sleep(backoff(tries));
-    hello(tries + 1);
+    if (asked === backend) hello(tries + 1);
   }
 }
 
-function about(model) {
+function about(got) {
+  model = got;
   const least = model.threshold ? ` Below ${percent(model.threshold)} the verdict is “unsure”.` : '';
   $('model').textContent = `Model: ${[model.name, model.arch, model.version && `maskdetect ${model.version}`].filter(Boolean).join(', ')}.${least}`;
+  if (!stream) state('ready', 'Ready');
 }
 
-$('host').textContent = location.host;
-hello();
+async function own(file) {
+  if (backend !== browser) throw new Error(`${file.name} is a model. This page tries one only where it judges in the browser.`);
+  hint(`Opening ${file.name} …`);
+  about(await browser.open(file));
+  tracks = new Tracks();
+}
+
+for (const o of document.getElementsByName('backend')) o.onchange = () => { history.replaceState(null, '', `#${o.value}`); choose(o.value); };
+$('model-file').onchange = e => { take(e.target.files); e.target.value = ''; };
+$('backends').hidden = offered.length < 2;
+choose(offered.find(o => `#${o}` === location.hash) || offered[0]);

@@ -1,4 +1,5 @@
 // Talks to the service that this page came from: single pictures over HTTP, frames over a WebSocket.
+// A back end has `about()`, which promises what is known of the model, `predict(file)` and `stream(camera, on)`; browser.js is the other one.
 const KEY = 'maskdetect-key', PATIENCE = 15, LONGEST_WAIT = 8; // seconds
 
 export const getKey = () => sessionStorage.getItem(KEY);
@@ -21,7 +22,7 @@ export async function ask(path, options = {}) {
   return body;
 }
 
-export function predict(file) {
+function predict(file) {
   const body = new FormData();
   body.append('file', file, file.name || 'picture');
   return ask('/v1/predict', {method: 'POST', body});
@@ -29,7 +30,7 @@ export function predict(file) {
 
 /** Sends one frame at a time and waits for its answer; comes back by itself when the connection drops.
     `grab()` promises a JPEG; `on` has `answer(faces, ms)`, `state(name, seconds)` and `key()`, which promises to have asked for one. */
-export class Stream {
+class Stream {
   constructor(grab, on) { Object.assign(this, {grab, on, tries: 0, running: true, paused: false}); this.open(); }
 
   open() {
@@ -95,3 +96,10 @@ export class Stream {
   pause(on) { this.paused = on; if (!on && this.idle) { this.idle = false; this.next(this.ws); } }
   stop() { this.running = false; clearTimeout(this.timer); clearTimeout(this.dog); this.ws?.close(); }
 }
+
+export const server = {
+  name: 'server', predict,
+  where: `Frames and pictures go to ${location.host} and nowhere else, over the connection that this page came through. They are judged in memory; nothing is stored or logged.`,
+  about: () => ask('/v1/model'),
+  stream: (camera, on) => new Stream(() => camera.grab(), on),
+};
