@@ -115,6 +115,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                  'maskdetect.core._costs': ('core.html#_costs', 'maskdetect/core.py'),
                                  'maskdetect.core._from_array': ('core.html#_from_array', 'maskdetect/core.py'),
                                  'maskdetect.core._open': ('core.html#_open', 'maskdetect/core.py'),
+                                 'maskdetect.core._shrink': ('core.html#_shrink', 'maskdetect/core.py'),
                                  'maskdetect.core._square': ('core.html#_square', 'maskdetect/core.py'),
                                  'maskdetect.core._strips': ('core.html#_strips', 'maskdetect/core.py'),
                                  'maskdetect.core._to_rgb': ('core.html#_to_rgb', 'maskdetect/core.py'),
