@@ -68,10 +68,12 @@ class Scorer:
         ready = [o for _,o in found if isinstance(o, tuple)]
         probs = iter(self.detector.model.predict([crop for *_,crops in ready for crop in crops], GROUP))
         for name,o in found:
-            more = dict(error=_tidy(o))
-            if isinstance(o, tuple): more = dict(zip(('width', 'height'), o[0]))
-            faces = self.detector.faces(o[1], [next(probs) for _ in o[2]]) if isinstance(o, tuple) else []
-            for row in Faces(faces).to_rows() or [{}]: yield self.blank | row | more | dict(path=_tidy(name))
+            if isinstance(o, ImageError): rows,more = [],dict(error=_tidy(o))
+            else:
+                (w,h),boxes,crops = o
+                rows = Faces(self.detector.faces(boxes, [next(probs) for _ in crops])).to_rows()
+                more = dict(width=w, height=h)
+            for row in rows or [{}]: yield self.blank | row | more | dict(path=_tidy(name))
 
     def __call__(self,
                  batch:dict # `path`s, or `bytes` of pictures, or both
@@ -178,7 +180,9 @@ class _Pool:
         self.pool = need('pebble', 'scale').ProcessPool(n, initializer=_start_worker, initargs=[scorer],
                                                         context=get_context('spawn'))
 
-    def give(self, pictures): return pictures,self.pool.schedule(_work, [pictures], timeout=SECONDS*len(pictures))
+    def give(self, pictures):
+        try: return pictures,self.pool.schedule(_work, [pictures], timeout=SECONDS*len(pictures))
+        except RuntimeError: raise MaskdetectError("the workers do not start; is there memory for so many?") from None
 
     def take(self, pictures, future):
         "The table of what was given"
