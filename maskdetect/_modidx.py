@@ -372,6 +372,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'maskdetect.score._Pool.__init__': ('scale.html#_pool.__init__', 'maskdetect/score.py'),
                                   'maskdetect.score._Pool.give': ('scale.html#_pool.give', 'maskdetect/score.py'),
                                   'maskdetect.score._Pool.take': ('scale.html#_pool.take', 'maskdetect/score.py'),
+                                  'maskdetect.score._arrays': ('scale.html#_arrays', 'maskdetect/score.py'),
                                   'maskdetect.score._by_picture': ('scale.html#_by_picture', 'maskdetect/score.py'),
                                   'maskdetect.score._chunks': ('scale.html#_chunks', 'maskdetect/score.py'),
                                   'maskdetect.score._do_chunk': ('scale.html#_do_chunk', 'maskdetect/score.py'),

@@ -42,6 +42,10 @@ def _fetch(names):
     return out
 
 # %% ../nbs/23_scale.ipynb #c23a0008
+def _arrays(rows, blank):
+    "Rows as columns, of the types that one without anything has"
+    return {k: np.array([r[k] for r in rows], np.int32 if isinstance(v, int) else type(v)) for k,v in blank.items()}
+
 class Scorer:
     "Pictures in, a row for each of their faces out; one row for a picture without a face, or that cannot be read"
     def __init__(self,
@@ -82,7 +86,7 @@ class Scorer:
         names = [str(o) for o in batch.get('path', ['']*len(batch.get('bytes', ())))]
         pictures = iter(zip(names, batch.get('bytes', [None]*len(names))))
         rows = [row for some in iter(lambda: list(islice(pictures, GROUP)), []) for row in self._rows(some)]
-        return {k: np.array([r[k] for r in rows], {int: np.int32}.get(type(v), type(v))) for k,v in self.blank.items()}
+        return _arrays(rows, self.blank)
 
 # %% ../nbs/23_scale.ipynb #c23a0011
 @contextmanager
@@ -191,7 +195,7 @@ class _Pool:
         if len(pictures) > 1: return need('pyarrow', 'scale').concat_tables(self.take(*self.give([o])) for o in pictures)
         why = f"took more than {SECONDS} seconds" if isinstance(why, TimeoutError) else f"ended its process ({why})"
         name = _tidy(pictures[0][0])
-        return _to_table({k: np.array([v]) for k,v in (self.blank | dict(path=name, error=f'{name}: {why}')).items()})
+        return _to_table(_arrays([self.blank | dict(path=name, error=f'{name}: {why}')], self.blank))
 
     def __enter__(self): return self
     def __exit__(self, *_):
