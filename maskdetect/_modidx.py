@@ -17,6 +17,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'maskdetect.bench.take_turns': ('bench.html#take_turns', 'maskdetect/bench.py'),
                                   'maskdetect.bench.time_faces': ('bench.html#time_faces', 'maskdetect/bench.py'),
                                   'maskdetect.bench.time_frames': ('bench.html#time_frames', 'maskdetect/bench.py'),
+                                  'maskdetect.bench.time_photo': ('bench.html#time_photo', 'maskdetect/bench.py'),
                                   'maskdetect.bench.times_as_fast': ('bench.html#times_as_fast', 'maskdetect/bench.py')},
             'maskdetect.classify': { 'maskdetect.classify.MaskClassifier': ('classify.html#maskclassifier', 'maskdetect/classify.py'),
                                      'maskdetect.classify.MaskClassifier.__init__': ( 'classify.html#maskclassifier.__init__',
