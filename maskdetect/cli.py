@@ -351,8 +351,8 @@ def do_score(source:str, # a folder, .txt with a path a line, .parquet with path
     labels = ', '.join(f"{n:,} {label}" for label,n in done['labels'].items())
     speed = f"{done['judged_now']:,} pictures judged now in {done['seconds']:,} s"
     _answer(json, done, f"{done['pictures']:,} pictures, {done['faces']:,} faces ({labels}): {out}\n{speed}")
-    if done['failed']: _fail(f"{done['failed']:,} pictures failed; {done['failures']} says why, --retry tries them again")
-    return int(done['failed'] > 0)
+    if not done['failed']: return 0
+    return _fail(f"{done['failed']:,} pictures failed; {done['failures']} says why, --retry tries them again")
 
 # %% ../nbs/90_cli.ipynb #d5cd08bf
 @_verb

@@ -155,11 +155,6 @@ def _upright(im):
         ImageOps.exif_transpose(im, in_place=True)
     return lay
 
-def _shrink(im, least):
-    "Let a JPEG come at 1/2, 1/4 or 1/8 if its longer side keeps `least` pixels; then its whole size"
-    size,scale = im.size,max(s for s in (1, 2, 4, 8) if s == 1 or max(im.size)//s >= least)
-    return size if scale > 1 and im.draft(None, [max(1, o//scale) for o in size]) else None
-
 # %% ../nbs/00_core.ipynb #fbdb6996
 def read_image(src, # path, bytes, Pillow image, or uint8 array (height x width x 3, RGB; or x 4, or grey)
                max_pixels:int=MAX_PIXELS, # more are rejected before they are unpacked (in files at most 179 million)
@@ -186,6 +181,12 @@ def read_image(src, # path, bytes, Pillow image, or uint8 array (height x width 
     except (Image.DecompressionBombError, MemoryError): why = "too many pixels; make it smaller first"
     except Exception as e: why = f"damaged picture ({e})"
     raise ImageError(f"{name}: {why}")
+
+# %% ../nbs/00_core.ipynb #c28a0005
+def _shrink(im, least):
+    "Let a JPEG come at 1/2, 1/4 or 1/8 if its longer side keeps `least` pixels; then its whole size"
+    size,scale = im.size,max(s for s in (1, 2, 4, 8) if s == 1 or max(im.size)//s >= least)
+    return size if scale > 1 and im.draft(None, [max(1, o//scale) for o in size]) else None
 
 # %% ../nbs/00_core.ipynb #98577244
 CROP_VERSION = 1  # raised whenever `crop_face` would give other pixels, so that faces cut by an older one are cut again

@@ -14,6 +14,7 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import cv2, numpy as np
+from fastcore.basics import patch
 from fastcore.parallel import num_cpus
 
 from .core import (IMAGE_SUFFIXES, DataError, ImageError, MaskdetectError, atomic_path, file_digest,
@@ -30,6 +31,7 @@ def _tidy(o): # a name or an error, as one line without a password, that every t
 
 def _remote(name): return '://' in name and not name.lower().startswith(('http://', 'https://'))
 
+# %% ../nbs/23_scale.ipynb #c23a0009
 def _fetch(names):
     "name -> bytes, or what went wrong, for the pictures that lie in buckets"
     out = {}
@@ -41,11 +43,7 @@ def _fetch(names):
         except Exception as e: out |= dict.fromkeys(some, e)
     return out
 
-# %% ../nbs/23_scale.ipynb #c23a0008
-def _arrays(rows, blank):
-    "Rows as columns, of the types that one without anything has"
-    return {k: np.array([r[k] for r in rows], np.int32 if isinstance(v, int) else type(v)) for k,v in blank.items()}
-
+# %% ../nbs/23_scale.ipynb #c23a0011
 class Scorer:
     "Pictures in, a row for each of their faces out; one row for a picture without a face, or that cannot be read"
     def __init__(self,
@@ -56,39 +54,50 @@ class Scorer:
         numbers = dict.fromkeys(['x0', 'y0', 'x1', 'y1', *self.detector.model.labels, 'score'], np.nan)
         self.blank = dict(path='', width=0, height=0, face=0) | numbers | dict(label='', error='')
 
-    def _find(self, name, data):
-        "Size, boxes and crops of a picture, or an error"
-        try:
-            if isinstance(data, FileNotFoundError): raise ImageError(f"{name}: no such file")
-            if isinstance(data, Exception): raise ImageError(f"{name}: {data}")
-            image,size,boxes = self.detector.find(*(fetch_source(name) if data is None else (bytes(data), name)))
-            return size,boxes,self.detector.crops(image, boxes, size)
-        except ImageError as e: return e
+# %% ../nbs/23_scale.ipynb #c23a0013
+@patch
+def _find(self:Scorer, name, data):
+    "Size, boxes and crops of a picture, or an error"
+    try:
+        if isinstance(data, FileNotFoundError): raise ImageError(f"{name}: no such file")
+        if isinstance(data, Exception): raise ImageError(f"{name}: {data}")
+        image,size,boxes = self.detector.find(*(fetch_source(name) if data is None else (bytes(data), name)))
+        return size,boxes,self.detector.crops(image, boxes, size)
+    except ImageError as e: return e
 
-    def _rows(self, some):
-        "The rows of some pictures, pairs (name, bytes or None)"
-        there = _fetch([name for name,data in some if data is None])
-        found = [(name, self._find(name, there.get(name) if data is None else data)) for name,data in some]
-        ready = [o for _,o in found if isinstance(o, tuple)]
-        probs = iter(self.detector.model.predict([crop for *_,crops in ready for crop in crops], GROUP))
-        for name,o in found:
-            if isinstance(o, ImageError): rows,more = [],dict(error=_tidy(o))
-            else:
-                (w,h),boxes,crops = o
-                rows = Faces(self.detector.faces(boxes, [next(probs) for _ in crops])).to_rows()
-                more = dict(width=w, height=h)
-            for row in rows or [{}]: yield self.blank | row | more | dict(path=_tidy(name))
+# %% ../nbs/23_scale.ipynb #c23a0015
+@patch
+def _rows(self:Scorer, some):
+    "The rows of some pictures, pairs (name, bytes or None)"
+    there = _fetch([name for name,data in some if data is None])
+    found = [(name, self._find(name, there.get(name) if data is None else data)) for name,data in some]
+    crops = [crop for _,o in found if isinstance(o, tuple) for crop in o[2]]
+    probs = iter(self.detector.model.predict(crops, GROUP))
+    for name,o in found:
+        if isinstance(o, ImageError): rows,more = [],dict(error=_tidy(o))
+        else:
+            (w,h),boxes,crops = o
+            rows = Faces(self.detector.faces(boxes, [next(probs) for _ in crops])).to_rows()
+            more = dict(width=w, height=h)
+        for row in rows or [{}]: yield self.blank | row | more | dict(path=_tidy(name))
 
-    def __call__(self,
-                 batch:dict # `path`s, or `bytes` of pictures, or both
-                )->dict: # arrays of equal length: path, width, height, face (0: none), box, label, probabilities, error
-        "Judge a batch"
-        names = [str(o) for o in batch.get('path', ['']*len(batch.get('bytes', ())))]
-        pictures = iter(zip(names, batch.get('bytes', [None]*len(names))))
-        rows = [row for some in iter(lambda: list(islice(pictures, GROUP)), []) for row in self._rows(some)]
-        return _arrays(rows, self.blank)
+# %% ../nbs/23_scale.ipynb #c23a0017
+def _arrays(rows, blank):
+    "Rows as columns, of the types that one without anything has"
+    return {k: np.array([r[k] for r in rows], np.int32 if isinstance(v, int) else type(v)) for k,v in blank.items()}
 
-# %% ../nbs/23_scale.ipynb #c23a0011
+# %% ../nbs/23_scale.ipynb #c23a0019
+@patch
+def __call__(self:Scorer,
+             batch:dict # `path`s, or `bytes` of pictures, or both
+            )->dict: # arrays of equal length: path, width, height, face (0: none), box, label, probabilities, error
+    "Judge a batch"
+    names = [str(o) for o in batch.get('path', ['']*len(batch.get('bytes', ())))]
+    pictures = iter(zip(names, batch.get('bytes', [None]*len(names))))
+    rows = [row for some in iter(lambda: list(islice(pictures, GROUP)), []) for row in self._rows(some)]
+    return _arrays(rows, self.blank)
+
+# %% ../nbs/23_scale.ipynb #c23a0022
 @contextmanager
 def _reading(source):
     "Whatever goes wrong is one line about the source"
@@ -97,12 +106,14 @@ def _reading(source):
     except FileNotFoundError: raise DataError(_tidy(f"{source}: no such file")) from None
     except Exception as e: raise DataError(_tidy(f"{source} cannot be read: {e or type(e).__name__}")) from None
 
+# %% ../nbs/23_scale.ipynb #c23a0024
 def _names(source):
     "The lines of a file"
     with _reading(source), need('fsspec', 'scale').open(source, 'rt', encoding='utf-8', errors='surrogateescape') as f:
         for line in f:
             if line.strip(): yield line.rstrip('\r\n'),None
 
+# %% ../nbs/23_scale.ipynb #c23a0026
 def _table_rows(source, file, columns):
     "Name and bytes of each row of a Parquet table"
     with _reading(source):
@@ -110,10 +121,10 @@ def _table_rows(source, file, columns):
         for i,row in enumerate(rows):
             data = next((row[k] for k in ('bytes', 'image') if row.get(k)), None)
             path = row.get('path')
-            if isinstance(data, dict): data,path = data['bytes'],path or (data.get('path') if not data['bytes'] else None)
+            if isinstance(data, dict): data,path = data['bytes'],path or (None if data['bytes'] else data.get('path'))
             yield path or f'{source}#{i}',data
 
-# %% ../nbs/23_scale.ipynb #c23a0012
+# %% ../nbs/23_scale.ipynb #c23a0028
 def list_pictures(source # folder, .txt with a path a line, .parquet, or the URL of one of them (s3://, gs://, hf://)
                  )->tuple: # iterator of pairs (name, bytes or None), and how many
     "The pictures of a source, in an order that stays the same"
@@ -133,15 +144,16 @@ def list_pictures(source # folder, .txt with a path a line, .parquet, or the URL
         else: found = [str(o) for o in list_images(source)]
     return ((o, None) for o in found),len(found)
 
-# %% ../nbs/23_scale.ipynb #c23a0016
+# %% ../nbs/23_scale.ipynb #c23a0032
 CHUNK = 64  # pictures
 _MB32 = 1 << 25  # bytes of pictures that end a chunk
 
 def _chunks(pictures):
     "Pairs of a chunk's name and its pictures"
     def close():
-        h = hashlib.sha256('\n'.join(f'{name} {len(data or b"")}' for name,data in chunk).encode(errors='surrogateescape'))
-        return f'{i:07}-{h.hexdigest()[:12]}.parquet',chunk
+        text = '\n'.join(f'{name} {len(data or b"")}' for name,data in chunk)
+        digest = hashlib.sha256(text.encode(errors='surrogateescape')).hexdigest()
+        return f'{i:07}-{digest[:12]}.parquet',chunk
     i,size,chunk = 0,0,[]
     for name,data in pictures:
         chunk.append((name, data))
@@ -151,12 +163,13 @@ def _chunks(pictures):
         i,size,chunk = i+1,0,[]
     if chunk: yield close()
 
+# %% ../nbs/23_scale.ipynb #c23a0034
 def _by_picture(table):
     "The rows of each picture"
     starts = np.flatnonzero(table['face'].to_numpy() <= 1)
     return [table.slice(a, b-a) for a,b in zip(starts, [*starts[1:], len(table)])]
 
-# %% ../nbs/23_scale.ipynb #c23a0019
+# %% ../nbs/23_scale.ipynb #c23a0037
 SECONDS = 60  # that a picture may take
 
 def _start_worker(scorer):
@@ -169,14 +182,17 @@ def _start_worker(scorer):
     global _scorer
     _scorer = scorer
 
+# %% ../nbs/23_scale.ipynb #c23a0038
 def _work(pictures):
     "In a worker: the columns of some pictures"
     return _scorer(dict(path=[name for name,_ in pictures], bytes=[data for _,data in pictures]))
 
+# %% ../nbs/23_scale.ipynb #c23a0040
 def _to_table(columns):
     pa = need('pyarrow', 'scale')
     return pa.table({k: pa.array(v, from_pandas=True) for k,v in columns.items()})  # NaN becomes null
 
+# %% ../nbs/23_scale.ipynb #c23a0042
 class _Pool:
     "Processes that judge chunks, and outlive a crash"
     def __init__(self, scorer, n):
@@ -184,25 +200,31 @@ class _Pool:
         self.pool = need('pebble', 'scale').ProcessPool(n, initializer=_start_worker, initargs=[scorer],
                                                         context=get_context('spawn'))
 
-    def give(self, pictures):
-        try: return pictures,self.pool.schedule(_work, [pictures], timeout=SECONDS*len(pictures))
-        except RuntimeError: raise MaskdetectError("the workers do not start; is there memory for so many?") from None
-
-    def take(self, pictures, future):
-        "The table of what was given"
-        try: return _to_table(future.result())
-        except Exception as e: why = e
-        if len(pictures) > 1: return need('pyarrow', 'scale').concat_tables(self.take(*self.give([o])) for o in pictures)
-        why = f"took more than {SECONDS} seconds" if isinstance(why, TimeoutError) else f"ended its process ({why})"
-        name = _tidy(pictures[0][0])
-        return _to_table(_arrays([self.blank | dict(path=name, error=f'{name}: {why}')], self.blank))
-
     def __enter__(self): return self
     def __exit__(self, *_):
         self.pool.stop()
         self.pool.join()
 
-# %% ../nbs/23_scale.ipynb #c23a0022
+# %% ../nbs/23_scale.ipynb #c23a0043
+@patch
+def give(self:_Pool, pictures):
+    "Send pictures to a worker: what `take` takes"
+    try: return pictures,self.pool.schedule(_work, [pictures], timeout=SECONDS*len(pictures))
+    except RuntimeError: raise MaskdetectError("the workers do not start; is there memory for so many?") from None
+
+# %% ../nbs/23_scale.ipynb #c23a0044
+@patch
+def take(self:_Pool, pictures, future):
+    "The table of what was given"
+    try: return _to_table(future.result())
+    except Exception as e: why = e
+    concat = need('pyarrow', 'scale').concat_tables
+    if len(pictures) > 1: return concat([self.take(*self.give([o])) for o in pictures])
+    why = f"took more than {SECONDS} seconds" if isinstance(why, TimeoutError) else f"ended its process ({why})"
+    name = _tidy(pictures[0][0])
+    return _to_table(_arrays([self.blank | dict(path=name, error=f'{name}: {why}')], self.blank))
+
+# %% ../nbs/23_scale.ipynb #c23a0047
 def _save_to(path, schema):
     "A function that appends a table to a new file, and one that closes it"
     if path.suffix == '.parquet': out = need('pyarrow.parquet', 'scale').ParquetWriter(path, schema)
@@ -213,6 +235,7 @@ def _save_to(path, schema):
         return add,file.close
     return out.write_table,out.close
 
+# %% ../nbs/23_scale.ipynb #c23a0049
 def _join(parts, out=None):
     "Write the rows of all parts to a file, if there is one; count them, and collect the failures"
     pa,pq,compute = (need(f'pyarrow{o}', 'scale') for o in ('', '.parquet', '.compute'))
@@ -232,17 +255,18 @@ def _join(parts, out=None):
     close()
     return dict(counts, labels=dict(labels)),failed
 
-# %% ../nbs/23_scale.ipynb #c23a0023
+# %% ../nbs/23_scale.ipynb #c23a0051
 def _same_job(folder, job):
     "Make the folder of parts, or check that it was made by the same job"
     note = folder/'job.json'
     if not folder.exists() or not any(folder.iterdir()):
         with atomic_path(note) as tmp: tmp.write_text(json.dumps(job))
     try: before = json.loads(note.read_text())
-    except (OSError, ValueError): raise DataError(f"{folder} is no folder of this command; choose another name") from None
+    except (OSError, ValueError): raise DataError(f"{folder} is no folder of `score`; choose another --out") from None
     differ = ', '.join(f"{k} was {before.get(k)}, now {v}" for k,v in job.items() if before.get(k) != v)
     if differ: raise DataError(f"{folder} holds the work of another job ({differ}); delete it, or choose another --out")
 
+# %% ../nbs/23_scale.ipynb #c23a0053
 def _do_chunk(pool, part, pictures, retry):
     "Give a chunk to the pool: what finishes it, and how many pictures that are; or None where nothing is to do"
     if not part.exists():
@@ -258,7 +282,7 @@ def _do_chunk(pool, part, pictures, retry):
         return need('pyarrow', 'scale').concat_tables(old)
     return finish,len(again)
 
-# %% ../nbs/23_scale.ipynb #c23a0024
+# %% ../nbs/23_scale.ipynb #c23a0055
 def _finish(parts, out, judged, seconds):
     "Join the parts, write the list of failures, say what was done"
     if out.suffix:
@@ -272,7 +296,7 @@ def _finish(parts, out, judged, seconds):
     return dict(out=str(out), **counts, failed=len(failed), judged_now=judged, seconds=round(seconds, 1),
                 failures=str(failures) if failed else None)
 
-# %% ../nbs/23_scale.ipynb #c23a0025
+# %% ../nbs/23_scale.ipynb #c23a0056
 def score(source, # see `list_pictures`
           out, # .parquet, .csv or .jsonl; a name without an ending is a folder of Parquet files
           model=None, # see `Scorer`
@@ -287,7 +311,7 @@ def score(source, # see `list_pictures`
     if out.suffix not in ('.parquet', '.csv', '.jsonl', ''):
         raise MaskdetectError(f"{out}: the name must end in .parquet, .csv or .jsonl, or have no ending (a folder)")
     folder = out.with_name(out.name + '.parts') if out.suffix else out
-    if out.is_file() and not folder.exists(): raise DataError(f"{out} is there already; delete it, or choose another name")
+    if out.is_file() and not folder.exists(): raise DataError(f"{out} is there already; delete or rename it")
     pictures,total = list_pictures(source)
     if not total: raise DataError(f"{source}: no pictures")
     scorer,workers = Scorer(model, engine, **options),workers or num_cpus()

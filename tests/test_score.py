@@ -40,8 +40,8 @@ def rows(path): return pq.read_table(path).to_pylist()
 def start(photos, out, *more):
     code = 'from maskdetect.cli import main; raise SystemExit(main())'
     args = ['score', photos, '--out', out, '--engine', 'onnxruntime', '--max-side', 160, '--workers', 2, *more]
-    return subprocess.Popen([sys.executable, '-c', code, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            text=True)
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen([sys.executable, '-c', code, *map(str, args)], **pipes)
 
 
 def until(what, seconds=60):
@@ -77,7 +77,7 @@ def test_killed_at_random_every_photo_comes_once(photos, tmp_path):
     assert job.returncode == 1 and done['pictures'] == N and done['failed'] == 1
     first = [r for r in rows(out) if r['face'] <= 1]
     assert [r['path'] for r in first] == names(photos)
-    assert {o.suffix for o in (tmp_path/'rows.parquet.parts').iterdir()} == {'.parquet', '.json'}  # nothing half-written
+    assert {o.suffix for o in (tmp_path/'rows.parquet.parts').iterdir()} == {'.parquet', '.json'}
     assert len(rows(out)) == N + len(range(2, N, 3))
 
 
@@ -86,7 +86,8 @@ def test_a_killed_worker_is_replaced(photos, tmp_path):
     until(lambda: list((tmp_path/'rows').glob('0*.parquet')))
     workers(job)[0].kill()
     assert job.wait(60) == 1
-    got = [r for p in sorted((tmp_path/'rows').glob('*.parquet')) for r in rows(p)]  # a name without an ending: a folder
+    parts = sorted((tmp_path/'rows').glob('*.parquet'))  # a name without an ending is a folder
+    got = [r for p in parts for r in rows(p)]
     assert [r['path'] for r in got if r['face'] <= 1] == names(photos)
     assert [r['path'] for r in got if r['error']] == [str(photos/'0100.jpg')]
 
@@ -116,7 +117,8 @@ def test_a_picture_that_ends_its_worker_is_an_error(photos):
 
 
 def test_the_scorer_says_what_predict_says_and_can_be_sent():
-    detector, scorer = MaskDetector(engine='onnxruntime', threads=1), pickle.loads(pickle.dumps(Scorer(engine='onnxruntime')))
+    detector = MaskDetector(engine='onnxruntime', threads=1)
+    scorer = pickle.loads(pickle.dumps(Scorer(engine='onnxruntime')))
     paths = [str(SAMPLE/o) for o in ('crowd.jpg', 'people.jpg', 'hard.jpg')]
     got = scorer(dict(path=np.array(paths), bytes=np.array([Path(o).read_bytes() for o in paths], object)))
     want = [r for o in paths for r in detector.predict(o).to_rows()]
@@ -133,7 +135,7 @@ def test_every_source_and_every_table(photos, tmp_path, monkeypatch):
     (tmp_path/'list.txt').write_text('\n'.join(some) + '\n\n')
     pq.write_table(pa.table(dict(path=some)), tmp_path/'paths.parquet')
     pq.write_table(pa.table(dict(path=some, bytes=data)), tmp_path/'bytes.parquet')
-    pq.write_table(pa.table(dict(image=[dict(bytes=o, path='a.jpg') for o in data])), tmp_path/'hf.parquet')  # as datasets do
+    pq.write_table(pa.table(dict(image=[dict(bytes=o, path='a.jpg') for o in data])), tmp_path/'hf.parquet')
     scorer, want = Scorer(**FAST), None
     for source in ('list.txt', 'paths.parquet', 'bytes.parquet', 'hf.parquet', (tmp_path/'list.txt').as_uri()):
         pictures, n = list_pictures(source if '://' in source else tmp_path/source)
@@ -153,7 +155,8 @@ def test_every_source_and_every_table(photos, tmp_path, monkeypatch):
 
 def test_retry_tries_what_failed_and_keeps_the_order(photos, tmp_path):
     good = Path(names(photos)[0]).read_bytes()
-    (tmp_path/'list.txt').write_text('\n'.join(str(tmp_path/o) for o in ('a.jpg', 'b.jpg', 'a.jpg', 'c.jpg')))  # one twice
+    listed = [str(tmp_path/f'{o}.jpg') for o in 'abac']  # one twice
+    (tmp_path/'list.txt').write_text('\n'.join(listed))
     for o in 'ac': (tmp_path/f'{o}.jpg').write_bytes(good)
     first = score(tmp_path/'list.txt', tmp_path/'rows.parquet', workers=1, **FAST)
     assert (first['failed'], first['judged_now']) == (1, 4)
@@ -183,9 +186,10 @@ def test_bad_input_is_one_line(photos, tmp_path, capsys):
             (tmp_path/'none', out, 'no such folder'), (tmp_path/'none.txt', out, 'no such file'),
             (tmp_path/'empty', out, 'no pictures'), (tmp_path/'empty.txt', out, 'no pictures'),
             (tmp_path/'bad.parquet', out, 'cannot be read'), (tmp_path/'url.parquet', out, 'has the columns url'),
-            ('s3x://bucket', out, 'Protocol not known'), ('ftp://me:secret@127.0.0.1:1/photos', out, '127.0.0.1:1/photos'),
+            ('s3x://bucket', out, 'Protocol not known'),
+            ('ftp://me:secret@127.0.0.1:1/photos', out, '127.0.0.1:1/photos'),
             (photos, tmp_path/'out.xls', 'must end in'), (photos, tmp_path/'there.csv', 'is there already'),
-            (photos, tmp_path/'mine', 'no folder of this command'), (photos, '/proc/rows.parquet', 'was not written')):
+            (photos, tmp_path/'mine', 'no folder of `score`'), (photos, '/proc/rows.parquet', 'was not written')):
         assert main(['score', str(source), '--out', str(out_), '--engine', 'onnxruntime']) == 1
         err = capsys.readouterr().err
         assert says in err and len(err.splitlines()) == 1 and 'secret' not in err, err
@@ -207,7 +211,7 @@ def test_ray_gives_the_same_rows(photos):
     ray = pytest.importorskip('ray', reason="Ray is not installed; run: pip install 'maskdetect[scale]'")
     some = names(photos)[:40]
     try: ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    except Exception as e: pytest.skip(f"Ray does not start here: {e}")  # it gives up after 30 seconds on a busy machine
+    except Exception as e: pytest.skip(f"Ray does not start here: {e}")  # on a busy machine
     try:
         got = ray.data.from_items([dict(path=o) for o in some]).repartition(4).map_batches(
             Scorer, fn_constructor_kwargs=FAST, batch_size=10, compute=ray.data.ActorPoolStrategy(size=1)).take_all()
@@ -218,7 +222,7 @@ def test_ray_gives_the_same_rows(photos):
 
 
 def test_a_bucket(photos, tmp_path, monkeypatch):
-    moto = pytest.importorskip('moto.server', reason="moto and s3fs are not installed: pip install 'moto[server,s3]' s3fs")
+    moto = pytest.importorskip('moto.server', reason="pip install 'moto[server,s3]' s3fs")
     s3fs = pytest.importorskip('s3fs')
     server = moto.ThreadedMotoServer(port=0, verbose=False)
     server.start()

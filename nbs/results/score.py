@@ -57,8 +57,8 @@ def job(photos, out, kill_after=None):
     parts = out.with_name(out.name + '.parts')
     count = lambda: sum(o.name[0] == '0' for o in os.scandir(parts)) if parts.exists() else 0
     old, first, memory = count(), None, []
-    command = [sys.executable, '-m', 'maskdetect.cli', 'score', photos, '--out', out, '--max-side', 160, '--workers', 2, '--json']
-    command[1:3] = ['-c', 'from maskdetect.cli import main; raise SystemExit(main())']
+    code = 'from maskdetect.cli import main; raise SystemExit(main())'
+    command = [sys.executable, '-c', code, 'score', photos, '--out', out, '--max-side', 160, '--workers', 2, '--json']
     child = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True)
     tree, cpu = Tree(child.pid), 0
     while child.poll() is None:
@@ -98,7 +98,48 @@ def many(n):
     return rows
 
 
+def cpu():
+    "Processor time of this process and its children until now"
+    return Tree(os.getpid()).sample()
+
+
+def speed(rounds=3):
+    "Ways to judge a folder, in turns: time on the clock and of the processor"
+    from decode import large, whole
+    from maskdetect import MaskDetector
+    from maskdetect.score import Scorer, _Pool
+    from maskdetect.training.sources import load_table
+    scenes = load_table('ilc2021').path.drop_duplicates().sample(128, random_state=1).tolist()
+    one, both, scorer, rows = MaskDetector(threads=1), MaskDetector(), Scorer(), []
+    with tempfile.TemporaryDirectory() as tmp, _Pool(scorer, 1) as pool1, _Pool(scorer, 2) as pool2:
+        photos = [Path(tmp)/f'{i}.jpg' for i in range(32)]
+        for path, scene in zip(photos, scenes): path.write_bytes(large(scene))
+        def pooled(pool, paths):
+            given = [pool.give([(str(o), None) for o in paths[i::8]]) for i in range(8)]
+            for o in given: pool.take(*o)
+        ways = {'loop, whole picture, 1 thread (before)': lambda paths: [whole(one, o) for o in paths],
+                'loop, whole picture, 2 threads (before)': lambda paths: [whole(both, o) for o in paths],
+                'loop over predict, 1 thread': lambda paths: [one.predict(o) for o in paths],
+                'loop over predict, 2 threads': lambda paths: [both.predict(o) for o in paths],
+                'Scorer, 1 thread': lambda paths: scorer(dict(path=paths)),
+                'score, 1 worker': lambda paths: pooled(pool1, paths),
+                'score, 2 workers': lambda paths: pooled(pool2, paths)}
+        for kind, paths in (('12 megapixels', photos), ('scene', scenes)):
+            wall, work = {k: [] for k in ways}, {k: [] for k in ways}
+            for i in range(rounds+1):
+                for k, way in ways.items():
+                    start, clock = cpu(), time.perf_counter()
+                    way(paths)
+                    if i: wall[k].append(1e3*(time.perf_counter()-clock)/len(paths)), work[k].append(1e3*(cpu()-start)/len(paths))
+            first = next(iter(ways))
+            rows += [dict(part='speed', kind=kind, way=k, photos=len(paths), wall_ms=np.median(wall[k]), cpu_ms=np.median(work[k]),
+                          times_as_fast=np.median(np.divide(wall[first], wall[k])),
+                          times_as_cheap=np.median(np.divide(work[first], work[k]))) for k in ways]
+    print(pd.DataFrame(rows).round(2).to_string())
+    return rows
+
+
 if __name__ == '__main__':
-    rows = many(int(sys.argv[2])) if sys.argv[1] == 'many' else None
+    rows = many(int(sys.argv[2])) if sys.argv[1] == 'many' else speed()
     Path('runs').mkdir(exist_ok=True)
     save_results(f'runs/score_{sys.argv[1]}.csv', rows, workers=2, command=f"python nbs/results/score.py {' '.join(sys.argv[1:])}")
