@@ -170,7 +170,7 @@ def _by_picture(table):
     return [table.slice(a, b-a) for a,b in zip(starts, [*starts[1:], len(table)])]
 
 # %% ../nbs/23_scale.ipynb #c23a0037
-SECONDS = 60  # that a picture may take
+SECONDS = 60  # that a picture may take, or eight of a chunk
 
 def _start_worker(scorer):
     "In a worker, before its first chunk"
@@ -209,7 +209,7 @@ class _Pool:
 @patch
 def give(self:_Pool, pictures):
     "Send pictures to a worker: what `take` takes"
-    try: return pictures,self.pool.schedule(_work, [pictures], timeout=SECONDS*len(pictures))
+    try: return pictures,self.pool.schedule(_work, [pictures], timeout=SECONDS*(1 + len(pictures)//8))
     except RuntimeError: raise MaskdetectError("the workers do not start; is there memory for so many?") from None
 
 # %% ../nbs/23_scale.ipynb #c23a0044
@@ -311,7 +311,8 @@ def score(source, # see `list_pictures`
     if out.suffix not in ('.parquet', '.csv', '.jsonl', ''):
         raise MaskdetectError(f"{out}: the name must end in .parquet, .csv or .jsonl, or have no ending (a folder)")
     folder = out.with_name(out.name + '.parts') if out.suffix else out
-    if out.is_file() and not folder.exists(): raise DataError(f"{out} is there already; delete or rename it")
+    if out.suffix and (out.is_dir() or out.exists() and not folder.exists()):
+        raise DataError(f"{out} is there already; delete or rename it")
     pictures,total = list_pictures(source)
     if not total: raise DataError(f"{source}: no pictures")
     scorer,workers = Scorer(model, engine, **options),workers or num_cpus()

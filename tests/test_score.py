@@ -179,6 +179,7 @@ def test_bad_input_is_one_line(photos, tmp_path, capsys):
     (tmp_path/'bad.parquet').write_bytes(b'PAR1' + bytes(99))
     (tmp_path/'there.csv').write_text('mine')
     (tmp_path/'mine').mkdir()
+    (tmp_path/'dir.csv').mkdir()
     (tmp_path/'mine'/'diary.txt').write_text('mine')
     pq.write_table(pa.table(dict(url=['a'])), tmp_path/'url.parquet')
     out = tmp_path/'out.parquet'
@@ -189,6 +190,7 @@ def test_bad_input_is_one_line(photos, tmp_path, capsys):
             ('s3x://bucket', out, 'Protocol not known'),
             ('ftp://me:secret@127.0.0.1:1/photos', out, '127.0.0.1:1/photos'),
             (photos, tmp_path/'out.xls', 'must end in'), (photos, tmp_path/'there.csv', 'is there already'),
+            (photos, tmp_path/'dir.csv', 'is there already'),
             (photos, tmp_path/'mine', 'no folder of `score`'), (photos, '/proc/rows.parquet', 'was not written')):
         assert main(['score', str(source), '--out', str(out_), '--engine', 'onnxruntime']) == 1
         err = capsys.readouterr().err

@@ -1,7 +1,7 @@
-"""How `maskdetect score` behaves with many photos, and against a plain loop: the rows of `score.csv`.
+"""How `maskdetect score` behaves with many photos, and against a plain loop: `score_many.csv` and `score_speed.csv`.
 
     OMP_NUM_THREADS=1 python nbs/results/score.py many 100000   # drawn photos; cost, memory, kills
-    OMP_NUM_THREADS=1 python nbs/results/score.py speed         # photos of $MASKDETECT_DATA, and 12-megapixel ones of these
+    OMP_NUM_THREADS=1 python nbs/results/score.py speed         # photos of $MASKDETECT_DATA, and 12-megapixel ones made of them
 
 Other things may run on the machine, so the cost of a photo is processor time; and what is compared is measured in turns.
 """
@@ -90,9 +90,9 @@ def many(n):
             got = job(photos, out)
             paths = pd.read_parquet(out).query('face <= 1').path
             assert sorted(paths) == sorted(map(str, list_images(photos))) and paths.is_monotonic_increasing
-            rows.append(dict(part='many', photos=size, kills=kills, once=int(paths.is_unique), faces=got['faces'],
-                             judged_by_the_last_run=got['judged_now'],
-                             **{k: round(got[k], 3) for k in ('cpu_ms', 'photos_a_second', 'mb_first_tenth', 'mb_last_tenth')}))
+            told = {k: round(got[k], 3) for k in ('cpu_ms', 'photos_a_second', 'mb_first_tenth', 'mb_last_tenth')}
+            rows.append(dict(photos=size, kills=kills, once=int(paths.is_unique), faces=got['faces'],
+                             judged_by_the_last_run=got['judged_now'], **told))
             print(rows[-1], flush=True)
             shutil.rmtree(tmp/str(size))
     return rows
@@ -103,25 +103,25 @@ def cpu():
     return Tree(os.getpid()).sample()
 
 
-def speed(rounds=3):
+def speed(rounds=2):
     "Ways to judge a folder, in turns: time on the clock and of the processor"
     from decode import large, whole
     from maskdetect import MaskDetector
     from maskdetect.score import Scorer, _Pool
     from maskdetect.training.sources import load_table
-    scenes = load_table('ilc2021').path.drop_duplicates().sample(128, random_state=1).tolist()
+    scenes = load_table('ilc2021').path.drop_duplicates().sample(48, random_state=1).tolist()
     one, both, scorer, rows = MaskDetector(threads=1), MaskDetector(), Scorer(), []
     with tempfile.TemporaryDirectory() as tmp, _Pool(scorer, 1) as pool1, _Pool(scorer, 2) as pool2:
-        photos = [Path(tmp)/f'{i}.jpg' for i in range(32)]
+        photos = [Path(tmp)/f'{i}.jpg' for i in range(12)]
         for path, scene in zip(photos, scenes): path.write_bytes(large(scene))
         def pooled(pool, paths):
-            given = [pool.give([(str(o), None) for o in paths[i::8]]) for i in range(8)]
+            given = [pool.give([(str(o), None) for o in paths[i::4]]) for i in range(4)]
             for o in given: pool.take(*o)
         ways = {'loop, whole picture, 1 thread (before)': lambda paths: [whole(one, o) for o in paths],
                 'loop, whole picture, 2 threads (before)': lambda paths: [whole(both, o) for o in paths],
                 'loop over predict, 1 thread': lambda paths: [one.predict(o) for o in paths],
                 'loop over predict, 2 threads': lambda paths: [both.predict(o) for o in paths],
-                'Scorer, 1 thread': lambda paths: scorer(dict(path=paths)),
+                'Scorer, 1 thread': lambda paths: scorer(dict(path=[str(o) for o in paths])),
                 'score, 1 worker': lambda paths: pooled(pool1, paths),
                 'score, 2 workers': lambda paths: pooled(pool2, paths)}
         for kind, paths in (('12 megapixels', photos), ('scene', scenes)):
@@ -130,9 +130,11 @@ def speed(rounds=3):
                 for k, way in ways.items():
                     start, clock = cpu(), time.perf_counter()
                     way(paths)
-                    if i: wall[k].append(1e3*(time.perf_counter()-clock)/len(paths)), work[k].append(1e3*(cpu()-start)/len(paths))
+                    if i:
+                        wall[k].append(1e3*(time.perf_counter()-clock)/len(paths))
+                        work[k].append(1e3*(cpu()-start)/len(paths))
             first = next(iter(ways))
-            rows += [dict(part='speed', kind=kind, way=k, photos=len(paths), wall_ms=np.median(wall[k]), cpu_ms=np.median(work[k]),
+            rows += [dict(kind=kind, way=k, photos=len(paths), wall_ms=np.median(wall[k]), cpu_ms=np.median(work[k]),
                           times_as_fast=np.median(np.divide(wall[first], wall[k])),
                           times_as_cheap=np.median(np.divide(work[first], work[k]))) for k in ways]
     print(pd.DataFrame(rows).round(2).to_string())
@@ -141,5 +143,5 @@ def speed(rounds=3):
 
 if __name__ == '__main__':
     rows = many(int(sys.argv[2])) if sys.argv[1] == 'many' else speed()
-    Path('runs').mkdir(exist_ok=True)
-    save_results(f'runs/score_{sys.argv[1]}.csv', rows, workers=2, command=f"python nbs/results/score.py {' '.join(sys.argv[1:])}")
+    command = f"OMP_NUM_THREADS=1 python nbs/results/score.py {' '.join(sys.argv[1:])}"
+    save_results(HERE/f'score_{sys.argv[1]}.csv', rows, command=command)
