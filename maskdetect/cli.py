@@ -352,7 +352,7 @@ def do_score(source:str, # a folder, .txt with a path a line, .parquet with path
     speed = f"{done['judged_now']:,} pictures judged now in {done['seconds']:,} s"
     _answer(json, done, f"{done['pictures']:,} pictures, {done['faces']:,} faces ({labels}): {out}\n{speed}")
     if not done['failed']: return 0
-    return _fail(f"{done['failed']:,} pictures failed; {done['failures']} says why, --retry tries them again")
+    return _fail(f"failed: {done['failed']:,} (see {done['failures']}); --retry tries them again")
 
 # %% ../nbs/90_cli.ipynb #d5cd08bf
 @_verb

@@ -1,9 +1,9 @@
-"""What a smaller decode of a JPEG saves, and what it changes: the rows of `decode.csv`. Needs photos ($MASKDETECT_DATA).
+"""What a smaller decode of a JPEG saves, and what it changes: the rows of `decode.csv`. Needs photos.
 
     OMP_NUM_THREADS=1 python nbs/results/decode.py
 
-Large photos are made of the scenes of three sources: each is enlarged to 4000 pixels in width on a canvas of 4000x3000 and
-gets the grain of a sensor, for an enlarged picture is smooth and its JPEG small.
+Large photos are made of the scenes of three sources: each is enlarged to 4000 pixels in width on a canvas of 4000x3000
+and gets the grain of a sensor, for an enlarged picture is smooth and its JPEG small.
 """
 import io, time, warnings
 from statistics import median
@@ -94,7 +94,8 @@ def faces(model, n=500):
                      for s, l in zip((2, 4, 8), said[1:])]
     df = pd.DataFrame(rows)
     for px, part in df.groupby(pd.cut(df.px, [0, 24, 32, 48, 64, 96, 999]), observed=True):
-        yield dict(part='faces', face_px=f'{px.left:g} to {px.right:g}', verdicts=len(part), **part.drop(columns='px').mean())
+        name = f'{px.left:g} to {px.right:g}'
+        yield dict(part='faces', face_px=name, verdicts=len(part), **part.drop(columns='px').mean())
 
 
 if __name__ == '__main__':

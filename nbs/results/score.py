@@ -1,9 +1,9 @@
-"""How `maskdetect score` behaves with many photos, and against a plain loop: `score_many.csv` and `score_speed.csv`.
+"""How `maskdetect score` behaves with many photos, and against a plain loop: `score_many.csv`, `score_speed.csv`.
 
     OMP_NUM_THREADS=1 python nbs/results/score.py many 100000   # drawn photos; cost, memory, kills
-    OMP_NUM_THREADS=1 python nbs/results/score.py speed         # photos of $MASKDETECT_DATA, and 12-megapixel ones made of them
+    OMP_NUM_THREADS=1 python nbs/results/score.py speed         # photos of $MASKDETECT_DATA, and 12-Mpx ones
 
-Other things may run on the machine, so the cost of a photo is processor time; and what is compared is measured in turns.
+Other things may run on the machine: the cost of a photo is processor time, and what is compared is measured in turns.
 """
 import json, os, random, shutil, signal, subprocess, sys, tempfile, time
 from pathlib import Path
@@ -104,26 +104,23 @@ def cpu():
 
 
 def speed(rounds=2):
-    "Ways to judge a folder, in turns: time on the clock and of the processor"
+    "Ways to judge a folder with one thread, in turns: time on the clock and of the processor"
     from decode import large, whole
     from maskdetect import MaskDetector
     from maskdetect.score import Scorer, _Pool
     from maskdetect.training.sources import load_table
-    scenes = load_table('ilc2021').path.drop_duplicates().sample(48, random_state=1).tolist()
-    one, both, scorer, rows = MaskDetector(threads=1), MaskDetector(), Scorer(), []
-    with tempfile.TemporaryDirectory() as tmp, _Pool(scorer, 1) as pool1, _Pool(scorer, 2) as pool2:
-        photos = [Path(tmp)/f'{i}.jpg' for i in range(12)]
+    scenes = load_table('ilc2021').path.drop_duplicates().sample(32, random_state=1).tolist()
+    one, scorer, rows = MaskDetector(threads=1), Scorer(), []
+    with tempfile.TemporaryDirectory() as tmp, _Pool(scorer, 1) as pool:
+        photos = [Path(tmp)/f'{i}.jpg' for i in range(8)]
         for path, scene in zip(photos, scenes): path.write_bytes(large(scene))
-        def pooled(pool, paths):
+        def pooled(paths):
             given = [pool.give([(str(o), None) for o in paths[i::4]]) for i in range(4)]
             for o in given: pool.take(*o)
-        ways = {'loop, whole picture, 1 thread (before)': lambda paths: [whole(one, o) for o in paths],
-                'loop, whole picture, 2 threads (before)': lambda paths: [whole(both, o) for o in paths],
-                'loop over predict, 1 thread': lambda paths: [one.predict(o) for o in paths],
-                'loop over predict, 2 threads': lambda paths: [both.predict(o) for o in paths],
-                'Scorer, 1 thread': lambda paths: scorer(dict(path=[str(o) for o in paths])),
-                'score, 1 worker': lambda paths: pooled(pool1, paths),
-                'score, 2 workers': lambda paths: pooled(pool2, paths)}
+        ways = {'loop, whole picture (before)': lambda paths: [whole(one, o) for o in paths],
+                'loop over predict': lambda paths: [one.predict(o) for o in paths],
+                'Scorer': lambda paths: scorer(dict(path=[str(o) for o in paths])),
+                'score, a worker': pooled}
         for kind, paths in (('12 megapixels', photos), ('scene', scenes)):
             wall, work = {k: [] for k in ways}, {k: [] for k in ways}
             for i in range(rounds+1):
