@@ -16,7 +16,7 @@ def lines(key):
 
 
 extras = {key.removeprefix('extra_'): lines(key) for key in cfg if key.startswith('extra_')}
-extras['dev'] = sorted({req for reqs in extras.values() for req in reqs})
+extras['dev'] = sorted({req for reqs in extras.values() for req in reqs if not req.startswith('ray')})
 
 setup(
     version=cfg['version'],

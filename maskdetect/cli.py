@@ -333,6 +333,27 @@ def _detector(model, engine, max_side, min_score=None):
     from maskdetect.detect import MaskDetector
     return MaskDetector(model, _faces(max_side, min_score), engine=engine)
 
+# %% ../nbs/90_cli.ipynb #c28c0002
+@_verb
+def do_score(source:str, # a folder, .txt with a path a line, .parquet with paths or bytes, or the URL of one: s3://…
+             out:Path=None, # .parquet, .csv or .jsonl, one row a face; without an ending: a folder of Parquet files
+             model:_Model=None, engine:_Engine='auto', max_side:_Side=None, json:_AsJson=False,
+             min_score:float=None, # leave out faces that the detector is less sure of (default: 0.65)
+             workers:int=0, # processes (default: one for each core)
+             retry:bool=False): # try the pictures that failed once more
+    "Judge every face in a folder, a table or a bucket of any size; after a kill it goes on"
+    if not out: raise MaskdetectError("score needs --out with the name of a table: --out rows.parquet")
+    if workers < 0: raise MaskdetectError(f"--workers must be 0 (one for each core) or more, not {workers}")
+    from maskdetect.score import score
+    given = {k: v for k,v in dict(max_side=max_side, min_score=min_score).items() if v is not None}
+    with contextlib.suppress(ValueError): signal.signal(signal.SIGTERM, signal.default_int_handler)
+    done = score(source, out, model, engine, workers, retry, **given)
+    labels = ', '.join(f"{n:,} {label}" for label,n in done['labels'].items())
+    speed = f"{done['judged_now']:,} pictures judged now in {done['seconds']:,} s"
+    _answer(json, done, f"{done['pictures']:,} pictures, {done['faces']:,} faces ({labels}): {out}\n{speed}")
+    if not done['failed']: return 0
+    return _fail(f"failed: {done['failed']:,} (see {done['failures']}); --retry tries them again")
+
 # %% ../nbs/90_cli.ipynb #d5cd08bf
 @_verb
 def do_video(source:str, # a file, the number of a webcam (0), or an rtsp:// or http:// address

@@ -147,21 +147,33 @@ def _open(src):
 
 # %% ../nbs/00_core.ipynb #781af8ea
 def _upright(im):
-    "Turned by the EXIF note; a damaged note is no reason to lose the picture"
-    with suppress(Exception): ImageOps.exif_transpose(im, in_place=True)
-    return im
+    "Turn it by its EXIF note, and say if it lay on its side; a damaged note is no reason to lose the picture"
+    lay = False
+    with suppress(Exception):
+        im.load()
+        lay = im.getexif().get(0x0112) in (5, 6, 7, 8)
+        ImageOps.exif_transpose(im, in_place=True)
+    return lay
 
 # %% ../nbs/00_core.ipynb #fbdb6996
 def read_image(src, # path, bytes, Pillow image, or uint8 array (height x width x 3, RGB; or x 4, or grey)
-               max_pixels:int=MAX_PIXELS # more are rejected before they are unpacked (in files at most 179 million)
-              )->np.ndarray: # height x width x 3, uint8, RGB, upright
+               max_pixels:int=MAX_PIXELS, # more are rejected before they are unpacked (in files at most 179 million)
+               least:int=0 # if given, a JPEG may come smaller, with so many pixels or more along its longer side
+              ): # height x width x 3, uint8, RGB, upright; with `least` that, and the (width, height) of the whole
     "Open a picture from anywhere; `ImageError` says what is wrong with one that cannot be used"
-    if isinstance(src, np.ndarray): return _from_array(src, max_pixels)
+    if isinstance(src, np.ndarray):
+        image = _from_array(src, max_pixels)
+        return (image,image.shape[1::-1]) if least else image
     name = str(src) if isinstance(src, (str, os.PathLike)) else f"picture given as {type(src).__name__}"
     try:
         im = src if isinstance(src, Image.Image) else _open(src)
         _check_size(im.size, max_pixels, name)
-        return _to_rgb(_upright(im.copy() if im is src else im))
+        whole = _shrink(im, least) if least and im is not src else None
+        if im is src: im = im.copy()
+        lay = _upright(im)
+        image = _to_rgb(im)
+        if not least: return image
+        return image,(whole[::-1] if lay else whole) if whole else image.shape[1::-1]
     except ImageError as e: why = str(e).removeprefix(f"{name}: ")
     except FileNotFoundError: why = "no such file"
     except (IsADirectoryError, PermissionError) as e: why = e.strerror
@@ -169,6 +181,12 @@ def read_image(src, # path, bytes, Pillow image, or uint8 array (height x width 
     except (Image.DecompressionBombError, MemoryError): why = "too many pixels; make it smaller first"
     except Exception as e: why = f"damaged picture ({e})"
     raise ImageError(f"{name}: {why}")
+
+# %% ../nbs/00_core.ipynb #c28a0005
+def _shrink(im, least):
+    "Let a JPEG come at 1/2, 1/4 or 1/8 if its longer side keeps `least` pixels; then its whole size"
+    size,scale = im.size,max(s for s in (1, 2, 4, 8) if s == 1 or max(im.size)//s >= least)
+    return size if scale > 1 and im.draft(None, [max(1, o//scale) for o in size]) else None
 
 # %% ../nbs/00_core.ipynb #98577244
 CROP_VERSION = 1  # raised whenever `crop_face` would give other pixels, so that faces cut by an older one are cut again

@@ -74,16 +74,16 @@ def _name(src):
 
 def judge_scenes(pictures, detector, out=None):
     "(item, rows) of each picture: what `Faces` says, or path and error; and its annotated copy, if asked for"
-    from maskdetect.detect import Faces, list_sources, open_source
+    from maskdetect.detect import list_sources, open_source
     used = set()
     for src,error in list_sources(pictures):
         try:
             if error: raise error
-            image,path = open_source(src)
-            faces = Faces(detector.predict(image), image.shape[1::-1], path)
-            copy = _copy_path(path, out, used) if out else None
-            if out: _save_copy(faces, image, copy)
-            yield faces.to_dict() | (dict(copy=str(copy)) if out else {}),faces.to_rows()
+            faces,more = detector.predict(src),{}
+            if out:
+                more['copy'] = str(_copy_path(faces.path, out, used))
+                _save_copy(faces, open_source(src)[0], Path(more['copy']))
+            yield faces.to_dict() | more,faces.to_rows()
         except ImageError as e: yield dict(path=_name(src), error=str(e)),[]
 
 # %% ../nbs/14_pictures.ipynb #e341c164

@@ -1,12 +1,14 @@
-"The face detector beside OpenCV's own way to run such a file"
+"The face detector beside OpenCV's own way to run such a file, and large photos, which are not unpacked whole"
+import io, re
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
-from maskdetect.core import SAMPLE, ModelError, read_image
-from maskdetect.detect import DETECTOR, NMS, FaceDetector, match_boxes
+from maskdetect.core import SAMPLE, ImageError, ModelError, read_image
+from maskdetect.detect import DETECTOR, NMS, FaceDetector, MaskDetector, match_boxes
 
 OPENCVS = Path(__file__).resolve().parents[2]/'shared'/'detectors'/'face_detection_yunet_2023mar.onnx'
 
@@ -47,3 +49,32 @@ def test_any_shape(shape):
     rng = np.random.default_rng(0)
     found = FaceDetector(min_score=.1).detect(rng.integers(0, 255, (*shape, 3), np.uint8))
     assert (found.boxes >= 0).all()
+
+
+@pytest.mark.parametrize('lies', range(1, 9))
+def test_a_large_photo_is_judged_the_same_however_it_lies(lies):
+    "Decoded at a quarter, boxes are still in pixels of the whole, upright photo"
+    detector, exif = MaskDetector(engine='onnxruntime'), Image.Exif()
+    exif[0x0112] = lies
+    back = {1: lambda a: a, 2: np.fliplr, 3: lambda a: np.rot90(a, 2), 4: np.flipud, 5: lambda a: a.transpose(1, 0, 2),
+            6: np.rot90, 7: lambda a: np.rot90(a, 2).transpose(1, 0, 2), 8: lambda a: np.rot90(a, -1)}[lies]
+    image = cv2.resize(read_image(SAMPLE/'crowd.jpg'), (4000, 2250), interpolation=cv2.INTER_CUBIC)
+    Image.fromarray(np.ascontiguousarray(back(image))).save(out := io.BytesIO(), 'JPEG', exif=exif)
+    want, got = detector.predict(image), detector.predict(out.getvalue())
+    assert detector.find(out.getvalue())[0].shape == (563, 1000, 3) and got.image_size == want.image_size == (4000, 2250)
+    at = match_boxes([f.box for f in want], [f.box for f in got], .6)
+    assert len(got) == len(want) and [got[i].label for i in at] == [f.label for f in want] and at.min() >= 0
+
+
+@pytest.mark.parametrize('part', (.01, .3, .7, .99))
+@pytest.mark.parametrize('kind', (dict(), dict(progressive=True), dict(mode='CMYK'), dict(mode='L')))
+def test_a_damaged_large_photo_is_rejected_all_the_same(part, kind):
+    "Whatever `read_image` rejects it also rejects, and what it takes it also takes, where it need not unpack all"
+    kind, image = dict(kind), Image.fromarray(cv2.resize(read_image(SAMPLE/'crowd.jpg'), (3000, 1600)))
+    image.convert(kind.pop('mode', 'RGB')).save(out := io.BytesIO(), 'JPEG', **kind)
+    whole, said = out.getvalue(), []
+    for data in (whole, whole[:int(len(whole)*part)]):
+        for least in (0, 736):
+            try: said.append(type(read_image(data, least=least)) in (np.ndarray, tuple))
+            except ImageError as e: said.append(re.sub(r'\d+', 'n', str(e)))
+    assert said[0] is said[1] is True and said[2] == said[3] is not True

@@ -1,0 +1,144 @@
+"""How `maskdetect score` behaves with many photos, and against a plain loop: `score_many.csv`, `score_speed.csv`.
+
+    OMP_NUM_THREADS=1 python nbs/results/score.py many 100000   # drawn photos; cost, memory, kills
+    OMP_NUM_THREADS=1 python nbs/results/score.py speed         # photos of $MASKDETECT_DATA, and 12-Mpx ones
+
+Other things may run on the machine: the cost of a photo is processor time, and what is compared is measured in turns.
+"""
+import json, os, random, shutil, signal, subprocess, sys, tempfile, time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import psutil
+
+from maskdetect.core import SAMPLE, list_images, read_image, save_results
+
+HERE = Path(__file__).parent
+
+
+def draw(folder, n, kinds=1000):
+    "`n` names of `kinds` different photos of 160x120 pixels, with up to two drawn faces"
+    rng, faces = np.random.default_rng(0), list_images(SAMPLE/'faces'/'test')
+    (folder/'kinds').mkdir(parents=True)
+    for k in range(kinds):
+        image = np.full((120, 160, 3), rng.integers(60, 220, 3), np.uint8)
+        for j in range(rng.integers(0, 3)):
+            image[30:100, 5+80*j:75+80*j] = cv2.resize(read_image(faces[rng.integers(len(faces))]), (70, 70))
+        cv2.imwrite(str(folder/'kinds'/f'{k}.jpg'), image[..., ::-1])
+    for i in range(n):
+        to = folder/f'{n}'/f'{i//1000:03}'/f'{i:06}.jpg'
+        if i % 1000 == 0: to.parent.mkdir(parents=True)
+        os.link(folder/'kinds'/f'{i % kinds}.jpg', to)
+    return folder/f'{n}'
+
+
+class Tree:
+    "Processor time and memory of a process and all that it started, sampled"
+    def __init__(self, pid): self.top, self.seconds, self.peak = psutil.Process(pid), {}, 0
+
+    def sample(self):
+        memory = 0
+        try: family = [self.top, *self.top.children(recursive=True)]
+        except psutil.Error: return sum(self.seconds.values())
+        for p in family:
+            try:
+                t = p.cpu_times()
+                self.seconds[p.pid] = t.user + t.system
+                memory += p.memory_full_info().uss/2**20
+            except psutil.Error: pass
+        self.peak = max(self.peak, memory)
+        return sum(self.seconds.values())
+
+
+def job(photos, out, kill_after=None):
+    "One run of the command: processor time a photo after the first chunk, memory, what it said"
+    parts = out.with_name(out.name + '.parts')
+    count = lambda: sum(o.name[0] == '0' for o in os.scandir(parts)) if parts.exists() else 0
+    old, first, memory = count(), None, []
+    code = 'from maskdetect.cli import main; raise SystemExit(main())'
+    command = [sys.executable, '-c', code, 'score', photos, '--out', out, '--max-side', 160, '--workers', 2, '--json']
+    child = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True)
+    tree, cpu = Tree(child.pid), 0
+    while child.poll() is None:
+        now = tree.sample()
+        if count() > old + 2:
+            first = first or (now, count(), time.perf_counter())
+            memory.append(tree.peak)
+            tree.peak, cpu, wall, n = 0, now, time.perf_counter(), count()
+            if kill_after and n - first[1] >= kill_after:
+                child.send_signal(signal.SIGKILL)
+                child.wait()
+                return dict(killed=True)
+        time.sleep(.2)
+    done = json.loads(child.stdout.read())
+    k = max(1, len(memory)//10)
+    return dict(done, cpu_ms=1e3*(cpu-first[0])/(64*(n-first[1])), photos_a_second=64*(n-first[1])/(wall-first[2]),
+                mb_first_tenth=np.median(memory[:k]), mb_last_tenth=np.median(memory[-k:]))
+
+
+def many(n):
+    "Cost and memory at three sizes; the largest job is killed five times"
+    rng, rows = random.Random(0), []
+    with tempfile.TemporaryDirectory() as tmp:
+        tmp = Path(tmp)
+        for size in (1000, 10_000, n):
+            photos, out, kills = draw(tmp/str(size), size), tmp/f'{size}.parquet', 0
+            if size == n:
+                for _ in range(5): kills += job(photos, out, rng.randint(10, max(11, n//64//12))).get('killed', False)
+            got = job(photos, out)
+            paths = pd.read_parquet(out).query('face <= 1').path
+            assert sorted(paths) == sorted(map(str, list_images(photos))) and paths.is_monotonic_increasing
+            told = {k: round(got[k], 3) for k in ('cpu_ms', 'photos_a_second', 'mb_first_tenth', 'mb_last_tenth')}
+            rows.append(dict(photos=size, kills=kills, once=int(paths.is_unique), faces=got['faces'],
+                             judged_by_the_last_run=got['judged_now'], **told))
+            print(rows[-1], flush=True)
+            shutil.rmtree(tmp/str(size))
+    return rows
+
+
+def cpu():
+    "Processor time of this process and its children until now"
+    return Tree(os.getpid()).sample()
+
+
+def speed(rounds=2):
+    "Ways to judge a folder with one thread, in turns: time on the clock and of the processor"
+    from decode import large, whole
+    from maskdetect import MaskDetector
+    from maskdetect.score import Scorer, _Pool
+    from maskdetect.training.sources import load_table
+    scenes = load_table('ilc2021').path.drop_duplicates().sample(32, random_state=1).tolist()
+    one, scorer, rows = MaskDetector(threads=1), Scorer(), []
+    with tempfile.TemporaryDirectory() as tmp, _Pool(scorer, 1) as pool:
+        photos = [Path(tmp)/f'{i}.jpg' for i in range(8)]
+        for path, scene in zip(photos, scenes): path.write_bytes(large(scene))
+        def pooled(paths):
+            given = [pool.give([(str(o), None) for o in paths[i::4]]) for i in range(4)]
+            for o in given: pool.take(*o)
+        ways = {'loop, whole picture (before)': lambda paths: [whole(one, o) for o in paths],
+                'loop over predict': lambda paths: [one.predict(o) for o in paths],
+                'Scorer': lambda paths: scorer(dict(path=[str(o) for o in paths])),
+                'score, a worker': pooled}
+        for kind, paths in (('12 megapixels', photos), ('scene', scenes)):
+            wall, work = {k: [] for k in ways}, {k: [] for k in ways}
+            for i in range(rounds+1):
+                for k, way in ways.items():
+                    start, clock = cpu(), time.perf_counter()
+                    way(paths)
+                    if i:
+                        wall[k].append(1e3*(time.perf_counter()-clock)/len(paths))
+                        work[k].append(1e3*(cpu()-start)/len(paths))
+            first = next(iter(ways))
+            rows += [dict(kind=kind, way=k, photos=len(paths), wall_ms=np.median(wall[k]), cpu_ms=np.median(work[k]),
+                          times_as_fast=np.median(np.divide(wall[first], wall[k])),
+                          times_as_cheap=np.median(np.divide(work[first], work[k]))) for k in ways]
+    print(pd.DataFrame(rows).round(2).to_string())
+    return rows
+
+
+if __name__ == '__main__':
+    rows = many(int(sys.argv[2])) if sys.argv[1] == 'many' else speed()
+    command = f"OMP_NUM_THREADS=1 python nbs/results/score.py {' '.join(sys.argv[1:])}"
+    save_results(HERE/f'score_{sys.argv[1]}.csv', rows, command=command)
