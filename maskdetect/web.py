@@ -24,6 +24,7 @@ def _npm_pack(folder):
     "The package, which npm fetches and checks"
     instead = f"run `npm pack {RUNTIME}` on a machine with a network, and name its file with --runtime"
     if not (npm := shutil.which('npm')): raise MaskdetectError(f"npm is not installed; install Node.js, or {instead}")
+    print(f"npm fetches {RUNTIME}, 33 MB", file=sys.stderr)
     p = subprocess.run([npm, 'pack', RUNTIME], cwd=folder, capture_output=True, text=True)
     if found := list(Path(folder).glob('*.tgz')): return found[0]
     why = next((o for o in p.stderr.splitlines() if 'code E' in o), 'it failed').rpartition(' ')[2]

@@ -1,5 +1,5 @@
 "The page that judges in the browser: the same answers as Python's, and nothing leaves it"
-import base64, json, threading
+import base64, json, shutil, subprocess, tarfile, threading
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -231,3 +231,19 @@ def test_no_webassembly(chrome, site):
     assert page.inner_text('#state') == 'Not loaded' and page.is_visible('#retry')
     assert page.evaluate("fetch('https://example.org/').then(() => 'let out', () => 'held back')") == 'held back'
     context.close()
+
+
+def test_axe_finds_nothing(chrome, new, url, tmp_path):
+    "The checks of axe-core, which npm fetches: on a desk, and on a phone in the evening"
+    npm = shutil.which('npm')
+    if not npm or subprocess.run([npm, 'pack', 'axe-core'], cwd=tmp_path, capture_output=True).returncode:
+        pytest.skip("npm or its registry is not here")
+    with tarfile.open(next(tmp_path.glob('*.tgz'))) as t: axe = t.extractfile('package/axe.min.js').read().decode()
+    for how in ({}, dict(viewport=dict(width=390, height=844), color_scheme='dark')):
+        page = new(chrome, url, **how)
+        live(page)
+        page.click('#example')
+        page.wait_for_selector('article td')
+        page.click('#pause')
+        page.evaluate(f'{axe};0')
+        assert page.evaluate("axe.run().then(o => o.violations.map(v => `${v.id}: ${v.nodes[0].html}`))") == []

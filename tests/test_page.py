@@ -15,7 +15,7 @@ from serve_load import MAIN, free_port
 # people.jpg, from left to right
 TRUTH = ['incorrect_mask', 'with_mask', 'without_mask', 'incorrect_mask', 'with_mask', 'without_mask']
 FAKE = '--use-fake-device-for-media-stream'
-WAIT = 20_000 # ms
+WAIT = 60_000 # ms; networks are compiled in some tests, on machines that are busy
 
 
 @pytest.fixture(scope='module')
