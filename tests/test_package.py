@@ -114,7 +114,7 @@ print(json.dumps([len(faces), faces.to_dict()['width'], heavy]))
 TRAIN = (['train', 'resnet34', '--data', 'x'], ['evaluate', 'm.onnx', '--data', 'x'], ['data', 'list'], ['quickstart'],
          ['export', 'm.pkl'], ['data', 'show', 'x'], ['data', 'faces', 'x'])
 OTHERS = ((['video', 'x.mp4'], 'video'), (['serve'], 'serve'), (['demo'], 'demo'),
-          (['predict', '--engine', 'openvino', 'x.jpg'], 'openvino'))
+          (['predict', '--engine', 'openvino', 'x.jpg'], 'openvino'), (['score', '.', '--out', 'x.csv'], 'scale'))
 
 
 @pytest.mark.parametrize('args, extra', [*((o, 'train') for o in TRAIN), *OTHERS])
