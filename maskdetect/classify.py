@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['SHIPPED', 'FORMAT', 'ENGINES', 'TOLERANCE', 'ModelInfo', 'seal', 'read_info', 'prepare', 'softmax', 'open_learner',
-           'MaskClassifier']
+           'MaskClassifier', 'fetch_model']
 
 # %% ../nbs/10_classify.ipynb #2a8e27ee
 import hashlib, json, os, platform, re, sys, warnings, zipfile
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
-from importlib import import_module, util
+from importlib import util
 from pathlib import Path
 
 import cv2, numpy as np
@@ -404,16 +404,27 @@ def predict(self:MaskClassifier,
     logits = [self._logits(prepare(crops[i:i+bs], self.info)) for i in range(0, len(crops), bs)]
     return softmax(np.concatenate(logits), self.info.temperature)
 
+# %% ../nbs/10_classify.ipynb #hub00002
+def fetch_model(address:str # hf://owner/name, or hf://owner/name/path/of/file
+               )->str: # path of the file here
+    "Download a file of the Hugging Face Hub, once; `model.onnx` if none is named"
+    owner,name,*file = f"{address.removeprefix('hf://')}/".split('/', 2)
+    hub = need('huggingface_hub', 'hub')
+    try: return hub.hf_hub_download(f'{owner}/{name}', ''.join(file).strip('/') or 'model.onnx')
+    except (hub.errors.HfHubHTTPError, hub.errors.EntryNotFoundError, OSError, ValueError) as e:
+        why = ' '.join(str(e).split('Please')[0].split())[:200]
+        raise ModelError(f"{address} was not downloaded ({why}); it must be hf://owner/name") from None
+
 # %% ../nbs/10_classify.ipynb #7eb061c8
 @patch(cls_method=True)
 def load(cls:MaskClassifier,
-         path=None, # .onnx, .pkl that you trust (its code runs), hf://owner/name; None: $MASKDETECT_MODEL, else `SHIPPED`
+         path=None, # .onnx, .pkl that you trust (it runs code), hf://owner/name; None: $MASKDETECT_MODEL or `SHIPPED`
          threads:int=0, # for the network; 0 is one for each core
          engine:str='auto' # one of `ENGINES`; 'auto' is the first that passes the check, usually the fastest
         )->MaskClassifier:
     "Open a model file"
     path = path or os.environ.get('MASKDETECT_MODEL') or SHIPPED
-    if str(path).startswith('hf://'): path = import_module('maskdetect.hub').fetch(str(path))
+    if str(path).startswith('hf://'): path = fetch_model(str(path))
     open_ = _load_onnx if _kind(path) == '.onnx' else _load_pkl
     with _reading(path):
         self = cls(path, *open_(path, threads, engine), threads)

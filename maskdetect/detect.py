@@ -27,7 +27,7 @@ class FaceBoxes:
     "The faces in one picture: arrays of equal length"
     boxes:np.ndarray=() # (n, 4) float32: x0, y0, x1, y1 in pixels
     scores:np.ndarray=None # (n,) float32, 0 to 1; None: 1 for each
-    landmarks:np.ndarray=None # (n, 5, 2) float32: right eye, left eye, nose, right and left corner of the mouth; None: 0
+    landmarks:np.ndarray=None # (n, 5, 2) float32: right and left eye, nose, right and left corner of the mouth; None: 0
 
     def __post_init__(self):
         n = np.size(self.boxes)//4
