@@ -121,7 +121,7 @@ def test_verdicts_are_those_of_python(chrome, new, site, detector):
       return classify(net, info, faces.map(f => crop({DECODE}(...f), null, info.size)));
     }}""", [rgba(o) for o in faces])
     assert len(faces) == 100 and [o['label'] for o in got] == [label for label,_ in want]
-    assert max(abs(o['probs'][k] - p) for o,(_,probs) in zip(got, want) for k,p in probs.items()) < .02
+    assert max(abs(o['probs'][k] - p) for o,(_,probs) in zip(got, want) for k,p in probs.items()) < .03
     for name in ('people.jpg', 'crowd.jpg', 'hard.jpg'):
         data = base64.b64encode((SAMPLE/name).read_bytes()).decode()
         got = page.evaluate("""async data => {

@@ -64,9 +64,10 @@ def gone(p): return not p.is_running() or p.status() == psutil.STATUS_ZOMBIE
 def test_killed_at_random_every_photo_comes_once(photos, tmp_path):
     out, rng = tmp_path/'rows.parquet', random.Random(0)
     for _ in range(2):
+        if out.exists(): break  # a fast machine
         job = start(photos, out)
         some = until(lambda: workers(job))
-        time.sleep(rng.uniform(0, 3))
+        time.sleep(rng.uniform(0, .5))
         some += workers(job)
         job.kill()
         job.wait()
