@@ -1,5 +1,5 @@
 "A small server that plays the Hugging Face Hub: it keeps what it is given, and gives it back"
-import base64, hashlib, http.server, json, os, re, tempfile, threading
+import base64, hashlib, http.server, json, os, re, sys, tempfile, threading
 from contextlib import contextmanager
 from unittest.mock import patch
 
@@ -48,12 +48,13 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
 @contextmanager
 def stand_in():
-    "A server in a thread, to which `huggingface_hub` turns if it was not imported before; it has `url` and `files`"
+    "A server in a thread, to which `huggingface_hub` turns; it has `url` and `files`"
     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), type('Own', (Hub,), dict(files={})))
     server.url, server.files = f'http://127.0.0.1:{server.server_port}', server.RequestHandlerClass.files
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    with tempfile.TemporaryDirectory() as cache, \
+    with tempfile.TemporaryDirectory() as cache, patch.dict(sys.modules), \
          patch.dict(os.environ, HF_TOKEN='hf_none', HF_ENDPOINT=server.url, HF_HUB_CACHE=cache):
+        for name in [o for o in sys.modules if o.split('.')[0] == 'huggingface_hub']: del sys.modules[name]
         try: yield server
         finally:
             server.shutdown()
