@@ -6,6 +6,7 @@
 Other things may run on the machine: the cost of a photo is processor time, and what is compared is measured in turns.
 """
 import json, os, random, shutil, signal, subprocess, sys, tempfile, time
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -104,23 +105,23 @@ def cpu():
 
 
 def speed(rounds=2):
-    "Ways to judge a folder with one thread, in turns: time on the clock and of the processor"
+    "Ways to judge a folder, in turns, with one thread and at last with two: time on the clock and of the processor"
     from decode import large, whole
     from maskdetect import MaskDetector
     from maskdetect.score import Scorer, _Pool
     from maskdetect.training.sources import load_table
     scenes = load_table('ilc2021').path.drop_duplicates().sample(32, random_state=1).tolist()
     one, scorer, rows = MaskDetector(threads=1), Scorer(), []
-    with tempfile.TemporaryDirectory() as tmp, _Pool(scorer, 1) as pool:
-        photos = [Path(tmp)/f'{i}.jpg' for i in range(8)]
+    with tempfile.TemporaryDirectory() as tmp, _Pool(scorer, 1) as alone, _Pool(scorer, 2) as two:
+        photos = [Path(tmp)/f'{i}.jpg' for i in range(16)]
         for path, scene in zip(photos, scenes): path.write_bytes(large(scene))
-        def pooled(paths):
+        def pooled(pool, paths):
             given = [pool.give([(str(o), None) for o in paths[i::4]]) for i in range(4)]
             for o in given: pool.take(*o)
         ways = {'loop, whole picture (before)': lambda paths: [whole(one, o) for o in paths],
                 'loop over predict': lambda paths: [one.predict(o) for o in paths],
                 'Scorer': lambda paths: scorer(dict(path=[str(o) for o in paths])),
-                'score, a worker': pooled}
+                'score, a worker': partial(pooled, alone), 'score, two workers': partial(pooled, two)}
         for kind, paths in (('12 megapixels', photos), ('scene', scenes)):
             wall, work = {k: [] for k in ways}, {k: [] for k in ways}
             for i in range(rounds+1):
