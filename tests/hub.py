@@ -46,16 +46,23 @@ class Hub(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_): pass
 
 
+def take_out():
+    "Forget that `huggingface_hub` was imported; what was"
+    return {o: sys.modules.pop(o) for o in list(sys.modules) if o.split('.')[0] == 'huggingface_hub'}
+
+
 @contextmanager
 def stand_in():
     "A server in a thread, to which `huggingface_hub` turns; it has `url` and `files`"
     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), type('Own', (Hub,), dict(files={})))
     server.url, server.files = f'http://127.0.0.1:{server.server_port}', server.RequestHandlerClass.files
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    with tempfile.TemporaryDirectory() as cache, patch.dict(sys.modules), \
+    with tempfile.TemporaryDirectory() as cache, \
          patch.dict(os.environ, HF_TOKEN='hf_none', HF_ENDPOINT=server.url, HF_HUB_CACHE=cache):
-        for name in [o for o in sys.modules if o.split('.')[0] == 'huggingface_hub']: del sys.modules[name]
+        before = take_out()  # it reads the variables when it is imported
         try: yield server
         finally:
+            take_out()
+            sys.modules.update(before)
             server.shutdown()
             server.server_close()
