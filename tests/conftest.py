@@ -5,11 +5,6 @@ from pathlib import Path
 import pytest
 
 
-def pytest_collection_modifyitems(items):
-    "The longest first, so that two processes end together"
-    items.sort(key=lambda o: not o.path.stem.endswith(('quickstart', 'serve_load')))
-
-
 @pytest.fixture(scope='module')
 def browsers():
     "Starts headless Chromium; skips where there is none"
