@@ -151,8 +151,9 @@ def _upright(im):
     lay = False
     with suppress(Exception):
         im.load()
-        lay = im.getexif().get(0x0112) in (5, 6, 7, 8)
+        turn = im.getexif().get(0x0112)
         ImageOps.exif_transpose(im, in_place=True)
+        lay = turn in (5, 6, 7, 8)
     return lay
 
 # %% ../nbs/00_core.ipynb #fbdb6996
@@ -168,12 +169,12 @@ def read_image(src, # path, bytes, Pillow image, or uint8 array (height x width 
     try:
         im = src if isinstance(src, Image.Image) else _open(src)
         _check_size(im.size, max_pixels, name)
-        whole = _shrink(im, least) if least and im is not src else None
+        size = im.size
         if im is src: im = im.copy()
+        elif least: _shrink(im, least)
         lay = _upright(im)
         image = _to_rgb(im)
-        if not least: return image
-        return image,(whole[::-1] if lay else whole) if whole else image.shape[1::-1]
+        return (image,size[::-1] if lay else size) if least else image
     except ImageError as e: why = str(e).removeprefix(f"{name}: ")
     except FileNotFoundError: why = "no such file"
     except (IsADirectoryError, PermissionError) as e: why = e.strerror
@@ -184,9 +185,9 @@ def read_image(src, # path, bytes, Pillow image, or uint8 array (height x width 
 
 # %% ../nbs/00_core.ipynb #c28a0005
 def _shrink(im, least):
-    "Let a JPEG come at 1/2, 1/4 or 1/8 if its longer side keeps `least` pixels; then its whole size"
-    size,scale = im.size,max(s for s in (1, 2, 4, 8) if s == 1 or max(im.size)//s >= least)
-    return size if scale > 1 and im.draft(None, [max(1, o//scale) for o in size]) else None
+    "Let a JPEG come at 1/2, 1/4 or 1/8 if its longer side keeps `least` pixels"
+    scale = max(s for s in (1, 2, 4, 8) if s == 1 or max(im.size)//s >= least)
+    if scale > 1: im.draft(None, [max(1, o//scale) for o in im.size])
 
 # %% ../nbs/00_core.ipynb #98577244
 CROP_VERSION = 1  # raised whenever `crop_face` would give other pixels, so that faces cut by an older one are cut again
