@@ -1,6 +1,7 @@
 """The service under load: requests a second, latencies and memory, and whether every answer is that of its picture.
 
     python tests/serve_load.py --seconds 60 --out nbs/results/serve_load.csv
+    python tests/serve_load.py --soak 60 --out nbs/results/soak.csv
 """
 import argparse, base64, http.client, json, os, socket, subprocess, sys, threading, time
 from collections import Counter
@@ -66,6 +67,12 @@ class Service:
     def family(self):  # the service and its processes; none if it is gone
         try: return [p := psutil.Process(self.process.pid), *p.children(recursive=True)]
         except psutil.NoSuchProcess: return []
+
+    def files(self):  # descriptors that they hold open, now
+        n = 0
+        for o in self.family():
+            with suppress(psutil.NoSuchProcess): n += o.num_fds()
+        return n
 
     def cpu(self):  # seconds of processor time so far
         try: return sum(psutil.Process(self.process.pid).cpu_times()[:2])
@@ -157,15 +164,39 @@ def run(clients, waiting, trouble, seconds, detector):
     return row | dict(load=round(os.getloadavg()[0], 1))
 
 
+def soak(minutes, clients=32, points=60):
+    "One long run: a row for each of `points` equal parts, with memory and descriptors at its end"
+    pictures = [jpeg(640, 480, 1 + k % 4, roll=k & ~3) for k in range(clients)]
+    detector = MaskDetector()
+    want,log,rows = [detector.predict(o).to_dict() for o in pictures],[],[]
+    part = minutes*60/points
+    with Service('--max-waiting', 64, '--max-seconds', 60) as service:
+        start = time.monotonic()
+        until = start + minutes*60
+        threads = [threading.Thread(target=client, args=(service.port, *o, until, log)) for o in zip(pictures, want)]
+        for t in threads: t.start()
+        for k in tqdm(range(1, points + 1), disable=None):
+            time.sleep(max(0, start + k*part - time.monotonic()))
+            n = Counter(o for o,_ in log)
+            row = dict(minutes=round(k*part/60, 2), clients=clients, answers=n['answers'], mb=round(service.memory(), 1))
+            rows.append(row | dict(files=service.files()) | {o: n[o] for o in ('wrong', 'errors', 'dropped', 'rejected')})
+        for t in threads: t.join()
+    return rows
+
+
 def measure_load(seconds=60, runs=RUNS, out=None):
     "A row for each run; `out` is a CSV to write"
     detector = MaskDetector()
     rows = [run(*o, seconds, detector) for o in tqdm(runs, disable=None)]
-    stamp = dict(command=f'tests/serve_load.py --seconds {seconds:g}', model=detector.model.path.name,
-                 engine=detector.model.engine, picture='640x480, 1 to 4 faces',
-                 note='clients on the machine of the service')
-    if out: save_results(out, rows, **stamp)
+    if out: save_results(out, rows, **stamp(detector, f'--seconds {seconds:g}'))
     return rows
+
+
+def stamp(detector, options):
+    "What a CSV of this program says of its rows"
+    return dict(command=f'tests/serve_load.py {options}', model=detector.model.path.name,
+                engine=detector.model.engine, picture='640x480, 1 to 4 faces',
+                note='clients on the machine of the service')
 
 
 if __name__ == '__main__':
@@ -173,8 +204,14 @@ if __name__ == '__main__':
     p.add_argument('--seconds', type=float, default=60, help='for each run')
     p.add_argument('--runs', nargs='+', metavar='CLIENTS,PLACES[,killed|,hostile]',
                    help='such as 8,64 8,64,killed (default: six of them)')
+    p.add_argument('--soak', type=float, metavar='MINUTES', help='one long run of 32 clients, and a row a minute')
     p.add_argument('--out', metavar='CSV')
     args = p.parse_args()
+    if args.soak:
+        rows = soak(args.soak, points=max(1, round(args.soak)))
+        if args.out: save_results(args.out, rows, **stamp(MaskDetector(), f'--soak {args.soak:g}'))
+        print(rows[-1])
+        raise SystemExit
     runs = [(int(o[0]), int(o[1]), ''.join(o[2:])) for o in (r.split(',') for r in args.runs or ())]
     shown = 'clients waiting trouble answers p50_ms p99_ms rejected wrong errors dropped ready_s hostile mb_most'
     for r in measure_load(args.seconds, runs or RUNS, args.out): print({k: r[k] for k in shown.split()})
