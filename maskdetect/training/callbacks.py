@@ -65,13 +65,13 @@ class WeightAverage(Callback):
         self.decay, self.state, self.mean = decay, state, None
     def before_fit(self):
         if self.mean is not None: return
-        self.mean = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(self.decay), use_buffers=True)
+        self.mean = AveragedModel(get_model(self.model), multi_avg_fn=get_ema_multi_avg_fn(self.decay), use_buffers=True)
         if self.state: self.mean.load_state_dict(self.state)
     def after_batch(self):
-        if self.training: self.mean.update_parameters(self.model)
+        if self.training: self.mean.update_parameters(get_model(self.model))
     def before_validate(self):
         self.own = deepcopy(self.model.state_dict())
-        self.model.load_state_dict(self.mean.module.state_dict())
+        get_model(self.model).load_state_dict(self.mean.module.state_dict())
     def after_validate(self): self.model.load_state_dict(self.own)
 
 # %% ../../nbs/04b_callbacks.ipynb #d2e06cb9
@@ -89,15 +89,17 @@ class Checkpoint(SaveModelCallback):
             raise ModelError(f"the loss is no longer a number; train with a smaller lr (it was {self.state['lr']:.1e})")
         TrackerCallback.after_epoch(self)
         average = getattr(self.learn, 'weight_average', None)
-        kept = average.mean.module if average else self.model
+        model = get_model(self.model)  # without what spreads it over several GPUs
+        kept = average.mean.module if average else model
         if self.new_best or self.keep != 'best': self._write(kept.state_dict(), 'model.pth')
         def plain(o): return {k: v.item() if isinstance(v, np.generic) else v for k,v in o.items()}  # for weights_only
         opt = [plain(o) for o in self.opt.state_dict()['state']]
-        self.state |= dict(done=self.state['done'] + 1, best=float(self.best), model=self.model.state_dict(), opt=opt,
+        self.state |= dict(done=self.state['done'] + 1, best=float(self.best), model=model.state_dict(), opt=opt,
                            mean=average and average.mean.state_dict())
         self._write(self.state, 'last.pth')
 
     def _write(self, state, name):
+        if rank_distrib(): return  # the first process does
         torch.save(state, data := io.BytesIO())  # torch's own writer hides that a disk is full
         with atomic_path(self.folder/name) as tmp: tmp.write_bytes(data.getbuffer())
     def after_fit(self): pass  # `train` loads the weights to keep when all phases are done

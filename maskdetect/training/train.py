@@ -8,9 +8,11 @@ __all__ = ['face_dls', 'sampled_shares', 'plain_net', 'build_learner', 'prepare_
 
 # %% ../../nbs/04_train.ipynb #f9a0fca4
 from dataclasses import dataclass
+from datetime import timedelta
 
 from fastai.callback.channelslast import ChannelsLast
 from fastai.vision.all import *
+from fastcore.xtras import modified_env
 from matplotlib.figure import Figure
 
 from ..core import (LABELS, UNSURE, DataError, MaskdetectError, ModelError, atomic_path, cache_dir, machine,
@@ -57,7 +59,7 @@ def face_dls(folder, # of faces: {train,valid}/{label}/*.jpg, as `write_faces` w
     folder, items, n = Path(folder), *_face_files(folder, recipe.labels or LABELS)
     set_seed(recipe.seed)
     block = _face_block(recipe, [o for o in LABELS if o in {p.parent.name for p in items}])
-    how = dict(bs=min(recipe.bs, n), val_bs=2*recipe.bs)
+    how = dict(bs=max(1, min(recipe.bs, n)//max(1, num_distrib())), val_bs=2*recipe.bs)
     if default_device().type == 'cpu': how['num_workers'] = 0
     if not recipe.samples: return _no_resize(block.dataloaders(items, **how), recipe.size)
     dls = _no_resize(block.weighted_dataloaders(items, _weights(folder, items), **how), recipe.size)
@@ -243,7 +245,7 @@ def environment(recipe:Recipe, df, leaks:int, learn:Learner)->dict: # ready for 
         raise MaskdetectError(f"recipe: prior must name the labels that are learnt, {', '.join(learn.dls.vocab)}")
     precision, why = choose_precision(recipe, learn.model, learn.dls.device)
     faces = {k: v['label'].value_counts().to_dict() for k,v in df.groupby('split')}
-    return dict(started=f'{datetime.now():%Y-%m-%d %H:%M}', machine=machine(), device=str(learn.dls.device),
+    return dict(started=f'{datetime.now():%Y-%m-%d %H:%M}', machine=machine(), device=str(learn.dls.device), processes=max(1, num_distrib()),
                 versions=versions('maskdetect', 'torch', 'torchvision', 'fastai', 'numpy', 'opencv-python'),
                 precision=precision, why=why, sampled=shares,
                 data=dict(digest=table_digest(df), leaked_faces_dropped=int(leaks), faces=faces))
@@ -287,10 +289,11 @@ class Run:
 # %% ../../nbs/04_train.ipynb #9b43b01d
 def _reopen(path, recipe, digest, resume):
     "What `last.pth` of an unfinished run holds, or None for a new one; a folder with another run is an error"
-    for o in path.glob('.tmp-*'): o.unlink(missing_ok=True)  # left by a kill
-    if not resume or not (path/'last.pth').exists():
-        for o in ('last.pth', 'model.pth', 'log.csv', 'curves.png', 'lr_find.png'): (path/o).unlink(missing_ok=True)
-        return None
+    old = [*path.glob('.tmp-*')]  # left by a kill
+    begin = not resume or not (path/'last.pth').exists()
+    if begin: old += [path/o for o in ('last.pth', 'model.pth', 'log.csv', 'curves.png', 'lr_find.png')]
+    for o in old if not rank_distrib() else (): o.unlink(missing_ok=True)
+    if begin: return None
     instead = "choose another folder with --out, or start over with --restart"
     try:
         state, was = torch.load(path/'last.pth', map_location='cpu', weights_only=True), Recipe.load(path/'recipe.yaml')
@@ -334,6 +337,49 @@ def _open(path, recipe, df, pretrained):
     learn.path, learn.model_dir = path, '.'
     return faces, learn
 
+# %% ../../nbs/04_train.ipynb #b65c4a69
+def _join():
+    "With the other processes that `torchrun` started; the first one speaks for all"
+    if num_distrib() <= 1: return
+    if torch.cuda.is_available(): torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
+    if not torch.distributed.is_initialized(): torch.distributed.init_process_group(timeout=timedelta(hours=12))
+    if rank_distrib(): sys.stdout = open(os.devnull, 'w')
+
+@contextmanager
+def _first_one_first():
+    "What the first process writes the others find done, also when it took an hour"
+    if rank_distrib(): distrib_barrier()
+    yield
+    if not rank_distrib(): distrib_barrier()
+
+def _from_first(o):
+    "What the first process says"
+    if num_distrib() <= 1: return o
+    box = [o]
+    torch.distributed.broadcast_object_list(box)
+    return box[0]
+
+# %% ../../nbs/04_train.ipynb #46330cee
+@contextmanager
+def _on_all_gpus(learn):
+    "fastai's `distrib_ctx`, which can do without a GPU; the model has its own batch norm again afterwards"
+    if num_distrib() <= 1:
+        yield
+        return
+    from fastai.distributed import DistributedDL
+    DistributedDL._broadcast = lambda self, idxs, rank: _from_first(idxs)  # fastai's moves them to a GPU
+    model, gpu = deepcopy(learn.model), torch.cuda.is_available()
+    with learn.distrib_ctx(sync_bn=gpu, cpu=not gpu): yield
+    learn.model = model
+
+def _go_on_alone():
+    "The first process goes on alone, the others end"
+    if num_distrib() <= 1: return
+    distrib_barrier()
+    torch.distributed.destroy_process_group()
+    if rank_distrib(): raise SystemExit
+    for o in ('RANK', 'WORLD_SIZE'): os.environ.pop(o)
+
 # %% ../../nbs/04_train.ipynb #6a4b99cb
 def train(recipe, # a Recipe, or the name or path of one
           table=None, # face table; None reads the recipe's data
@@ -341,45 +387,50 @@ def train(recipe, # a Recipe, or the name or path of one
           resume:bool=True, # go on with an unfinished run in `out`; False starts over
           **kwargs # passed to `load_table`, such as `labels`
          )->Run:
-    "Train as the recipe says; prints a line an epoch"
+    "Train as the recipe says; prints a line an epoch. Of several processes (`torchrun`) only the first one returns"
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
-    df, leaks = prepare_table(recipe, table, **kwargs)
-    recipe, path = fit_to(recipe, int((df['split'] == 'train').sum())), Path(out or Path('runs')/recipe.name)
-    state = _reopen(path, recipe, table_digest(df), resume)
-    faces, learn = _open(path, recipe, df, recipe.pretrained and not state)
-    with _quiet(learn):
-        if state: made = json.loads((path/'environment.json').read_text())
-        else: made = _write_start(path, recipe, df, environment(recipe, df, leaks, learn), learn.dls)
-        return _train(Run(path, recipe, df, faces, learn, made), state)
+    _join()
+    with _first_one_first():
+        df, leaks = prepare_table(recipe, table, **kwargs)
+        recipe, path = fit_to(recipe, int((df['split'] == 'train').sum())), Path(out or Path('runs')/recipe.name)
+        state = _reopen(path, recipe, table_digest(df), resume)
+        faces, learn = _open(path, recipe, df, recipe.pretrained and not state)
+        if not state and not rank_distrib():
+            _write_start(path, recipe, df, environment(recipe, df, leaks, learn), learn.dls)
+    made = json.loads((path/'environment.json').read_text())
+    with _quiet(learn): return _train(Run(path, recipe, df, faces, learn, made), state)
 
 # %% ../../nbs/04_train.ipynb #793f96e8
 def _train(run, state):
     learn, recipe, path = run.learn, run.recipe, run.path
-    recipe.save(path/'recipe.yaml')
     if state:
         learn.model.load_state_dict(state['model'])
-        tidy_log(path, recipe, state['done'])
+        if not rank_distrib(): tidy_log(path, recipe, state['done'])
         print(f"{path}: {state['done']} epochs are done", flush=True)
     with learn.added_cbs(_callbacks(recipe, run.environment['precision'], learn.dls.device)):
-        state = state or _begin(learn, recipe, path)
-        set_seed(recipe.seed + state['done'])
-        cbs = [Checkpoint(path, recipe.keep, state), CSVLogger('log.csv', append=True)]
+        with modified_env('WORLD_SIZE', 'RANK'): state = state or _begin(learn, recipe, path)  # each for itself
+        state['lr'] = _from_first(state['lr'])
+        set_seed(recipe.seed + state['done'] + 1000*rank_distrib())
+        cbs = [Checkpoint(path, recipe.keep, state)]
+        if not rank_distrib(): cbs.append(CSVLogger('log.csv', append=True))
         if recipe.keep == 'average': cbs.append(WeightAverage(.998**(recipe.bs/64), state.get('mean')))
-        try: _fit(learn, recipe, state, cbs)
+        try:
+            with _on_all_gpus(learn): _fit(learn, recipe, state, cbs)
         except KeyboardInterrupt:
             print(f"\nstopped; {state['done']} epochs are saved in {path}: run the same again to go on", flush=True)
             raise
+    _go_on_alone()
     return _finish(run, state['done'])
 
 # %% ../../nbs/04_train.ipynb #c32227cc
 def _write_start(path, recipe, df, made, dls):
     "What a new run writes and says before its first epoch"
+    recipe.save(path/'recipe.yaml')
     with atomic_path(path/'table.csv') as tmp: df.to_csv(tmp, index=False)
     with atomic_path(path/'environment.json') as tmp: tmp.write_text(json.dumps(made, indent=1))
     print(f"{recipe.name}: {recipe.arch} learns {', '.join(dls.vocab)} from {len(dls.train_ds)} faces of "
           f"{recipe.size} px ({len(dls.valid_ds)} to validate, {made['data']['leaked_faces_dropped']} leaked ones "
           f"dropped); {made['precision']} ({made['why']})", flush=True)
-    return made
 
 def _finish(run, done):
     "The run with the weights to keep and its curves; says so if it is no better than guessing"
