@@ -216,7 +216,7 @@ def softmax(logits:np.ndarray, temperature:float=1.)->np.ndarray: # rows add up 
 # %% ../nbs/10_classify.ipynb #b63b1edf
 def _onnxruntime(data, threads, device='CPU'):
     "Logits by ONNX Runtime, and where it computes them"
-    ort = need('onnxruntime', 'serve')
+    ort = need('onnxruntime')
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3

@@ -34,12 +34,12 @@ class MissingExtra(MaskdetectError):
 
 # %% ../nbs/00_core.ipynb #98be2467
 def need(module:str, # dotted name of the module, such as `fastai.vision.all`
-         extra:str # the extra of this package that brings it, such as `train`
+         extra:str='' # the extra of this package that brings it, such as `train`; none: the package itself does
         ): # the imported module; `MissingExtra` if it is not installed
     "Import an optional module, or say which extra brings it"
     try: return importlib.import_module(module)
     except ModuleNotFoundError as e:
-        raise MissingExtra(f"{e.name} is not installed; run: pip install 'maskdetect[{extra}]'") from e
+        raise MissingExtra(f"{e.name} is not installed; run: pip install 'maskdetect{extra and f'[{extra}]'}'") from e
 
 # %% ../nbs/00_core.ipynb #dec9610a
 LABELS = ('with_mask', 'without_mask', 'incorrect_mask')

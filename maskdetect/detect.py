@@ -360,17 +360,18 @@ ENOUGH = .6  # of the classifier's side; a face that is cut with fewer pixels is
 @patch
 def find(self:MaskDetector,
          data, # what `read_image` takes
-         name:str='' # what errors call it, if it is bytes
+         name:str='', # what errors call it, if it is bytes
+         read=read_named # what opens it
         )->tuple: # picture (perhaps a smaller copy), (width, height) of the whole, `FaceBoxes` that fit the whole
     "Open a picture as finely as its faces need, and find them"
     if type(self.detector) is not FaceDetector:  # it may not know of smaller copies
-        image = read_named(data, name)
+        image = read(data, name)
         return image,image.shape[1::-1],self.detector.detect(image)
-    image,size = read_named(data, name, self.detector.max_side)
+    image,size = read(data, name, self.detector.max_side)
     boxes,info = self.detector.detect(image, size),self.model.info
     sides = (boxes.boxes[:, 2:]-boxes.boxes[:, :2]).max(1, initial=0)*(1 + info.margin)
     least = min(max(size), max(size)*ENOUGH*info.size/sides.min(initial=np.inf))
-    if least > max(image.shape): image,_ = read_named(data, name, int(least))
+    if least > max(image.shape): image,_ = read(data, name, int(least))
     return image,size,boxes
 
 # %% ../nbs/11_detect.ipynb #40058670

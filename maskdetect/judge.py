@@ -6,7 +6,7 @@
 __all__ = ['BATCH', 'Limits', 'openers', 'Judge']
 
 # %% ../nbs/20a_judge.ipynb #51202973
-import asyncio, base64, copy, os, queue, time
+import asyncio, base64, os, time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -18,7 +18,7 @@ import numpy as np
 from fastcore.basics import patch
 from fastcore.parallel import num_cpus
 
-from .core import Face, ImageError, MaskdetectError, crop_face, need, read_image
+from .core import ImageError, MaskdetectError, need, read_image
 from .detect import MaskDetector
 
 # %% ../nbs/20a_judge.ipynb #3434f8e1
@@ -74,22 +74,20 @@ class Judge:
                  workers:int=0, # pictures that are searched at a time; 0 is one for each core
                  batch:int=BATCH # faces from which on no further picture joins a batch; 1 keeps pictures apart
                 ):
-        self.model,self.limits,self.batch = detector.model,limits,batch
+        self.detector,self.model,self.limits,self.batch = detector,detector.model,limits,batch
         self.workers = workers or num_cpus()
         self.openers = openers(self.workers)
         self.pool = ThreadPoolExecutor(self.workers, 'search')
         self.net = ThreadPoolExecutor(1, 'judge')
-        self.finders = queue.SimpleQueue()  # one for each worker, as a finder works on one picture at a time
-        for _ in range(self.workers): self.finders.put(copy.copy(detector.detector))
         self.waiting,self.busy = deque(),False  # faces for the network, and whether it has work
         self.batches = deque(maxlen=1000)  # pictures in each of the last batches
 
 # %% ../nbs/20a_judge.ipynb #a4db522c
 @patch
-def open(self:Judge, data):
-    "The pixels of a picture; half the time for an answer is for opening it"
+def open(self:Judge, data, name='', least=0):
+    "As `read_named`, in a process that can be ended; half the time for an answer is for opening a picture"
     seconds = self.limits.seconds/2
-    try: return self.openers.schedule(read_image, [data, self.limits.pixels], timeout=seconds).result()
+    try: return self.openers.schedule(read_image, [data, self.limits.pixels, least], timeout=seconds).result()
     except TimeoutError: raise ImageError(f"opening it took more than {seconds:g} seconds; save it anew") from None
     except need('pebble', 'serve').ProcessExpired:
         raise ImageError("opening it took more memory than there is; make it smaller first") from None
@@ -98,16 +96,17 @@ def open(self:Judge, data):
 @patch
 def _search(self:Judge, data, asked):
     "Open a picture, find its faces, cut them: size of the picture, boxes, crops, times"
-    start,info = time.perf_counter(),self.model.info
-    image = self.open(_decoded(data))
-    opened,finder = time.perf_counter(),self.finders.get()
-    try: found = finder.detect(image)
-    finally: self.finders.put(finder)
+    start,spent = time.perf_counter(),[]
+    def read(*args):
+        begin = time.perf_counter()
+        image = self.open(*args)
+        spent.append(time.perf_counter() - begin)
+        return image
+    image,size,found = self.detector.find(_decoded(data), read=read)
     if len(found) > self.limits.faces:
         most = self.limits.faces
         raise ImageError(f"{len(found)} faces are more than the limit of {most}; send parts of the picture")
-    crops = [crop_face(image, box, info.size, info.margin) for box in found.boxes]
-    return image.shape[1::-1],found,crops,[asked, start, opened, time.perf_counter()]
+    return size,found,self.detector.crops(image, found, size),[asked, start, start+sum(spent), time.perf_counter()]
 
 # %% ../nbs/20a_judge.ipynb #c08055d3
 def _hand_out(some, probs):
@@ -154,13 +153,12 @@ async def __call__(self:Judge,
                    data # an encoded picture: bytes, or base64 text
                   )->dict: # faces from left to right, width, height, ms
     "The faces of one picture and what they wear"
-    asked,info = time.perf_counter(),self.model.info
+    asked = time.perf_counter()
     job = asyncio.get_running_loop().run_in_executor(self.pool, self._search, data, asked)
     (w,h),found,crops,times = await job
-    probs = (await self.probs(crops)).tolist() if crops else []
+    probs = await self.probs(crops) if crops else []
     times.append(time.perf_counter())
-    faces = [Face(tuple(box), info.verdict(p), dict(zip(info.labels, p)), score)
-             for box,p,score in zip(found.boxes.tolist(), probs, found.scores.tolist())]
+    faces = self.detector.faces(found, probs)
     ms = {k: round(1e3*(b-a), 1) for k,a,b in zip(('wait', 'open', 'detect', 'classify'), times, times[1:])}
     ms['total'] = round(1e3*(times[-1]-asked), 1)
     return dict(faces=[f.to_dict() for f in sorted(faces, key=lambda f: f.box[0])], width=w, height=h, ms=ms)

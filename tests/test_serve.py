@@ -316,13 +316,13 @@ def test_open_streams_are_counted(detector, capsys):
 
 
 def test_silent_connections_are_closed(detector, picture):
-    "Honest clients are served while 1,200 say nothing, or half a head, and others hold streams; the silent ones go"
+    "Honest clients are served while 2,000 say nothing, or half a head, and others hold streams; the silent ones go"
     app = create_app(detector, api_key='', limits=Limits(seconds=1, waiting=8))
     with serving(app) as u:
         address = u.removeprefix('http://').split(':')
-        silent = [socket.create_connection(address) for _ in range(1200)]
+        silent = [socket.create_connection(address) for _ in range(2000)]
         for s in silent[::2]: s.sendall(b'GET / HTTP/1.1\r\nHost: ')
-        streams = [opened(u) for _ in range(40)]
+        streams = [opened(u) for _ in range(200)]
         assert sum(b' 101 ' in said for _,said in streams) == 8
         assert len(post(u, picture).json()['faces']) == 4 and requests.get(f'{u}/readyz').status_code == 200
         time.sleep(1.2)

@@ -2,6 +2,9 @@
 
     OMP_NUM_THREADS=1 python nbs/results/score.py many 100000   # drawn photos; cost, memory, kills
     OMP_NUM_THREADS=1 python nbs/results/score.py speed         # photos of $MASKDETECT_DATA, and 12-Mpx ones
+    OMP_NUM_THREADS=1 python nbs/results/score.py speed OLD     # and the package of a checkout, such as one of 8421413
+
+That one finds faces with OpenCV's YuNet: `MASKDETECT_DETECTOR` names its file.
 
 Other things may run on the machine: the cost of a photo is processor time, and what is compared is measured in turns.
 """
@@ -104,7 +107,39 @@ def cpu():
     return Tree(os.getpid()).sample()
 
 
-def speed(rounds=2):
+EARLIER = """
+import os, sys, time, cv2
+os.sched_setaffinity(0, [*os.sched_getaffinity(0)][:1])
+from maskdetect import MaskDetector
+cv2.setNumThreads(1)
+detector = MaskDetector()
+for path in sys.argv[1:3]: detector.predict(path)
+clock, start = time.perf_counter(), time.process_time()
+for path in sys.argv[1:]: detector.predict(path)
+print(time.perf_counter()-clock, time.process_time()-start)
+"""
+
+
+def imread(path):
+    "How most programs read a picture: every pixel, by OpenCV"
+    return np.ascontiguousarray(cv2.imread(str(path))[..., ::-1])
+
+
+def took(way, paths):
+    "Milliseconds a photo, on the clock and of the processor"
+    start, clock = cpu(), time.perf_counter()
+    way(paths)
+    return 1e3*(time.perf_counter()-clock)/len(paths), 1e3*(cpu()-start)/len(paths)
+
+
+def earlier(checkout, paths):
+    "The same for another version's `predict`, in a process of its own"
+    env = dict(os.environ, PYTHONPATH=str(checkout))
+    told = subprocess.run([sys.executable, '-c', EARLIER, *map(str, paths)], env=env, check=True, capture_output=True)
+    return [1e3*float(o)/len(paths) for o in told.stdout.split()[-2:]]
+
+
+def speed(checkout=None, rounds=2):
     "Ways to judge a folder, in turns, with one thread and at last with two: time on the clock and of the processor"
     from decode import large, whole
     from maskdetect import MaskDetector
@@ -118,19 +153,23 @@ def speed(rounds=2):
         def pooled(pool, paths):
             given = [pool.give([(str(o), None) for o in paths[i::4]]) for i in range(4)]
             for o in given: pool.take(*o)
-        ways = {'loop, whole picture (before)': lambda paths: [whole(one, o) for o in paths],
+        ways = {'loop, whole picture': lambda paths: [whole(one, o) for o in paths],
+                'loop over cv2.imread, as with supervision': lambda paths: [one.predict(imread(o)) for o in paths],
                 'loop over predict': lambda paths: [one.predict(o) for o in paths],
                 'Scorer': lambda paths: scorer(dict(path=[str(o) for o in paths])),
                 'score, a worker': partial(pooled, alone), 'score, two workers': partial(pooled, two)}
+        ways = {k: partial(took, way) for k, way in ways.items()}
+        if checkout:
+            commit = subprocess.check_output(['git', '-C', checkout, 'rev-parse', '--short', 'HEAD'], text=True).strip()
+            ways = {f'loop over the predict of {commit}': partial(earlier, checkout)} | ways
         for kind, paths in (('12 megapixels', photos), ('scene', scenes)):
             wall, work = {k: [] for k in ways}, {k: [] for k in ways}
             for i in range(rounds+1):
                 for k, way in ways.items():
-                    start, clock = cpu(), time.perf_counter()
-                    way(paths)
-                    if i:
-                        wall[k].append(1e3*(time.perf_counter()-clock)/len(paths))
-                        work[k].append(1e3*(cpu()-start)/len(paths))
+                    a, b = way(paths)
+                    if not i: continue
+                    wall[k].append(a)
+                    work[k].append(b)
             first = next(iter(ways))
             rows += [dict(kind=kind, way=k, photos=len(paths), wall_ms=np.median(wall[k]), cpu_ms=np.median(work[k]),
                           times_as_fast=np.median(np.divide(wall[first], wall[k])),
@@ -140,6 +179,6 @@ def speed(rounds=2):
 
 
 if __name__ == '__main__':
-    rows = many(int(sys.argv[2])) if sys.argv[1] == 'many' else speed()
-    command = f"OMP_NUM_THREADS=1 python nbs/results/score.py {' '.join(sys.argv[1:])}"
+    rows = many(int(sys.argv[2])) if sys.argv[1] == 'many' else speed(*sys.argv[2:])
+    command = f"OMP_NUM_THREADS=1 python nbs/results/score.py {sys.argv[1]}"
     save_results(HERE/f'score_{sys.argv[1]}.csv', rows, command=command)
