@@ -160,7 +160,7 @@ def test_a_decoder_that_hangs_is_ended(detector, picture, monkeypatch):
         assert len(post(u, picture).json()['faces']) == 4
 
 
-def _hang(data, pixels): time.sleep(pixels)
+def _hang(data, pixels, least): time.sleep(pixels)
 
 
 def test_a_bug_is_one_line(detector, picture):
