@@ -3,8 +3,8 @@
     python nbs/results/slices.py choose FOLDER    # faces that the release did not learn from: sheets, chosen.csv
     python nbs/results/slices.py measure          # the shipped model on them, by `slices_readings.csv`
 
-The sheets show neither source, label nor verdict. They were read by eye, by an AI model that helps to build this package,
-92 doubtful faces a second time, larger. What could not be read is left empty. *Beard*: a beard or moustache in sight.
+The sheets show neither source, label nor verdict. They were read by eye, by an AI model that helps to build this
+package, 92 doubtful faces a second time, larger. What could not be read is empty. *Beard*: beard or moustache in sight.
 """
 import sys
 from pathlib import Path
@@ -62,7 +62,7 @@ def choose(folder):
     file = [Path(p).relative_to(data_dir()/s).as_posix() for p, s in zip(faces.path, faces.source)]
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    faces.assign(number=faces.index, file=file)[['number', 'source', 'file', *BOX, 'label']].to_csv(
+    faces.assign(number=faces.index, file=file)[['number', 'source', 'file', *BOX, 'label']].round(2).to_csv(
         folder/'chosen.csv', index=False)
     for k in range(0, len(faces), A_SHEET):
         cells = [cell(i, f) for i, f in zip(range(k, k+A_SHEET), faces[k:k+A_SHEET].itertuples())]
@@ -121,7 +121,9 @@ def measure():
     faces['said'], faces['unsure'] = np.array(LABELS)[probs.argmax(1)], probs.max(1) < threshold
     rows = [row('all', '', faces)]
     for column, name in READ.items():
-        for value, some in faces.groupby(column):
+        aside = (faces.cover == 'scarf or veil') & (column not in ('truth', 'cover'))  # wrong, whatever else is worn
+        kept = faces[~aside]
+        for value, some in kept.groupby(column):
             rows.append(row(name, value or 'unclear', some))
             if column == 'truth' or not value: continue
             rows += [row(name, value, s, t) for t, s in some[some.truth != ''].groupby('truth')]
