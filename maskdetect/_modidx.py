@@ -951,8 +951,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'maskdetect.training.table': { 'maskdetect.training.table._alike': ('table.html#_alike', 'maskdetect/training/table.py'),
                                            'maskdetect.training.table._box_found': ( 'table.html#_box_found',
                                                                                      'maskdetect/training/table.py'),
-                                           'maskdetect.training.table._count_bits': ( 'table.html#_count_bits',
-                                                                                      'maskdetect/training/table.py'),
                                            'maskdetect.training.table._equal': ('table.html#_equal', 'maskdetect/training/table.py'),
                                            'maskdetect.training.table._faces_in': ('table.html#_faces_in', 'maskdetect/training/table.py'),
                                            'maskdetect.training.table._look': ('table.html#_look', 'maskdetect/training/table.py'),

@@ -178,8 +178,9 @@ def soak(minutes, clients=32, points=60):
         for k in tqdm(range(1, points + 1), disable=None):
             time.sleep(max(0, start + k*part - time.monotonic()))
             n = Counter(o for o,_ in log)
-            row = dict(minutes=round(k*part/60, 2), clients=clients, answers=n['answers'], mb=round(service.memory(), 1))
-            rows.append(row | dict(files=service.files()) | {o: n[o] for o in ('wrong', 'errors', 'dropped', 'rejected')})
+            held = dict(mb=round(service.memory(), 1), files=service.files())
+            told = {o: n[o] for o in ('answers', 'wrong', 'errors', 'dropped', 'rejected')}
+            rows.append(dict(minutes=round(k*part/60, 2), clients=clients) | held | told)
         for t in threads: t.join()
     return rows
 

@@ -65,7 +65,8 @@ class WeightAverage(Callback):
         self.decay, self.state, self.mean = decay, state, None
     def before_fit(self):
         if self.mean is not None: return
-        self.mean = AveragedModel(get_model(self.model), multi_avg_fn=get_ema_multi_avg_fn(self.decay), use_buffers=True)
+        mean = get_ema_multi_avg_fn(self.decay)
+        self.mean = AveragedModel(get_model(self.model), multi_avg_fn=mean, use_buffers=True)
         if self.state: self.mean.load_state_dict(self.state)
     def after_batch(self):
         if self.training: self.mean.update_parameters(get_model(self.model))

@@ -8,10 +8,9 @@ __all__ = ['TINY', 'CheckReport', 'check']
 # %% ../../nbs/02d_check.ipynb #ab78dd32
 import time
 from collections import Counter
-from itertools import groupby
 from types import SimpleNamespace
 
-import numpy as np
+import numpy as np, pandas as pd
 from fastcore.basics import patch
 
 from ..core import LABELS, far_larger
@@ -54,10 +53,8 @@ def _check_boxes(report, df, facts):
 # %% ../../nbs/02d_check.ipynb #4a3998d7
 def _sets(n, pairs):
     "Sets of two or more photos that pairs tie together"
-    order = components(n, pairs)
-    photos = sorted(range(n), key=order.__getitem__)
-    sets = [list(s) for _,s in groupby(photos, key=order.__getitem__)]
-    return [s for s in sets if len(s) > 1]
+    sets = pd.Series(range(n)).groupby(components(n, pairs))
+    return [s.tolist() for _,s in sets if len(s) > 1]
 
 # %% ../../nbs/02d_check.ipynb #f0690aee
 def _check_copies(report, df, facts):

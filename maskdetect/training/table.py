@@ -89,9 +89,6 @@ def _unit(thumbs):
     n = np.linalg.norm(x, axis=1, keepdims=True)
     return np.where(n > 2*SIDE, x/np.maximum(n, 1e-6), 0)
 
-def _count_bits(x):
-    if hasattr(np, 'bitwise_count'): return np.bitwise_count(x)  # NumPy 2
-    return np.unpackbits(x.view(np.uint8).reshape(*x.shape, 8), axis=-1).sum(-1)
 
 # %% ../../nbs/02b_table.ipynb #90373e8d
 MAX_BITS, MIN_CORR = 8, .946
@@ -99,7 +96,7 @@ MAX_BITS, MIN_CORR = 8, .946
 def _alike(a, b, h, g, max_bits, min_corr):
     "(i, j, correlation) for i < j, where hashes `h` and `g` are near and rows of `a` and `b` correlate"
     for i in tqdm(range(0, len(h), 1024), desc='comparing', leave=False, delay=2, disable=None):
-        p, q = np.nonzero(_count_bits(h[i:i+1024, None] ^ g[None, i:]) <= max_bits)
+        p, q = np.nonzero(np.bitwise_count(h[i:i+1024, None] ^ g[None, i:]) <= max_bits)
         p, q = p[p < q]+i, q[p < q]+i
         for s in range(0, len(p), 65536):
             pp, qq = p[s:s+65536], q[s:s+65536]

@@ -245,7 +245,8 @@ def environment(recipe:Recipe, df, leaks:int, learn:Learner)->dict: # ready for 
         raise MaskdetectError(f"recipe: prior must name the labels that are learnt, {', '.join(learn.dls.vocab)}")
     precision, why = choose_precision(recipe, learn.model, learn.dls.device)
     faces = {k: v['label'].value_counts().to_dict() for k,v in df.groupby('split')}
-    return dict(started=f'{datetime.now():%Y-%m-%d %H:%M}', machine=machine(), device=str(learn.dls.device), processes=max(1, num_distrib()),
+    return dict(started=f'{datetime.now():%Y-%m-%d %H:%M}', machine=machine(), device=str(learn.dls.device),
+                processes=max(1, num_distrib()),
                 versions=versions('maskdetect', 'torch', 'torchvision', 'fastai', 'numpy', 'opencv-python'),
                 precision=precision, why=why, sampled=shares,
                 data=dict(digest=table_digest(df), leaked_faces_dropped=int(leaks), faces=faces))
@@ -337,14 +338,15 @@ def _open(path, recipe, df, pretrained):
     learn.path, learn.model_dir = path, '.'
     return faces, learn
 
-# %% ../../nbs/04_train.ipynb #b65c4a69
+# %% ../../nbs/04_train.ipynb #ddb4156a
 def _join():
-    "With the other processes that `torchrun` started; the first one speaks for all"
+    "With the other processes of `torchrun`; the first one speaks for all"
     if num_distrib() <= 1: return
     if torch.cuda.is_available(): torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
     if not torch.distributed.is_initialized(): torch.distributed.init_process_group(timeout=timedelta(hours=12))
     if rank_distrib(): sys.stdout = open(os.devnull, 'w')
 
+# %% ../../nbs/04_train.ipynb #d6a4ba9e
 @contextmanager
 def _first_one_first():
     "What the first process writes the others find done, also when it took an hour"
@@ -352,17 +354,17 @@ def _first_one_first():
     yield
     if not rank_distrib(): distrib_barrier()
 
+# %% ../../nbs/04_train.ipynb #91709117
 def _from_first(o):
     "What the first process says"
-    if num_distrib() <= 1: return o
     box = [o]
-    torch.distributed.broadcast_object_list(box)
+    if num_distrib() > 1: torch.distributed.broadcast_object_list(box)
     return box[0]
 
-# %% ../../nbs/04_train.ipynb #46330cee
+# %% ../../nbs/04_train.ipynb #96c2e1cd
 @contextmanager
 def _on_all_gpus(learn):
-    "fastai's `distrib_ctx`, which can do without a GPU; the model has its own batch norm again afterwards"
+    "fastai's `distrib_ctx`, also without a GPU; the model has its own batch norm again afterwards"
     if num_distrib() <= 1:
         yield
         return
@@ -372,6 +374,7 @@ def _on_all_gpus(learn):
     with learn.distrib_ctx(sync_bn=gpu, cpu=not gpu): yield
     learn.model = model
 
+# %% ../../nbs/04_train.ipynb #374439a7
 def _go_on_alone():
     "The first process goes on alone, the others end"
     if num_distrib() <= 1: return
@@ -387,7 +390,7 @@ def train(recipe, # a Recipe, or the name or path of one
           resume:bool=True, # go on with an unfinished run in `out`; False starts over
           **kwargs # passed to `load_table`, such as `labels`
          )->Run:
-    "Train as the recipe says; prints a line an epoch. Of several processes (`torchrun`) only the first one returns"
+    "Train as the recipe says; prints a line an epoch. Of several processes only the first one returns"
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     _join()
     with _first_one_first():
