@@ -243,6 +243,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'maskdetect.frames.without_secrets': ('frames.html#without_secrets', 'maskdetect/frames.py')},
             'maskdetect.gate': { 'maskdetect.gate.Gate': ('gate.html#gate', 'maskdetect/gate.py'),
                                  'maskdetect.gate.Gate.__init__': ('gate.html#gate.__init__', 'maskdetect/gate.py'),
+                                 'maskdetect.gate.Gate._busy': ('gate.html#gate._busy', 'maskdetect/gate.py'),
                                  'maskdetect.gate.Gate.check_key': ('gate.html#gate.check_key', 'maskdetect/gate.py'),
                                  'maskdetect.gate.Gate.fits': ('gate.html#gate.fits', 'maskdetect/gate.py'),
                                  'maskdetect.gate.Gate.has_key': ('gate.html#gate.has_key', 'maskdetect/gate.py'),

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from math import ceil
 from urllib.parse import urlsplit
 
-from fastcore.basics import patch
+from fastcore.basics import noop, patch
 
 from .core import need
 
@@ -24,16 +24,18 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 # %% ../nbs/20b_gate.ipynb #f5f2e315
-async def _parts(request, limit):
-    "The parts of a body as they come; 413 as soon as they are, or are announced to be, more than `limit` bytes"
+async def _parts(request, limit, hold=noop):
+    "The parts of a body as they come; 413 if they are, or are announced to be, more than `limit` bytes"
     def check(n):
         if n <= limit: return
         mb = limit/(1 << 20)
         raise HTTPException(413, f"more than the limit of {mb:g} MB; make the picture smaller, or send fewer at a time")
-    check(int(request.headers.get('content-length') or 0))
+    check(announced := int(request.headers.get('content-length') or 0))
+    hold(announced)
     n = 0
     async for part in request.stream():
         check(n := n + len(part))
+        if not announced: hold(len(part))
         yield part
 
 # %% ../nbs/20b_gate.ipynb #004f9d70
@@ -49,18 +51,18 @@ async def drain(request, seconds:float=2):
 class _Form(MultiPartParser):
     spool_max_size = 1 << 40  # no picture touches the disk
 
-async def _from_form(request, limit):
+async def _from_form(request, *limit):
     "The pictures of a form, and whether there are several"
-    try: form = await _Form(request.headers, _parts(request, limit), max_files=1000, max_fields=100).parse()
+    try: form = await _Form(request.headers, _parts(request, *limit), max_files=1000, max_fields=100).parse()
     except MultiPartException as e: raise HTTPException(400, f"damaged form: {e.message}") from None
     pictures = [await o.read() for k,o in form.multi_items() if k == 'file' and not isinstance(o, str)]
     if not pictures: raise HTTPException(422, "the form has no picture; send one as a file named 'file'")
     return pictures,len(pictures) > 1
 
 # %% ../nbs/20b_gate.ipynb #9e027369
-async def _from_json(request, limit):
+async def _from_json(request, *limit):
     "The pictures of a JSON body, and whether it asks for a list"
-    try: d = json.loads(b''.join([o async for o in _parts(request, limit)]))
+    try: d = json.loads(b''.join([o async for o in _parts(request, *limit)]))
     except (ValueError, RecursionError): raise HTTPException(400, "this is no JSON") from None
     keys = {'image', 'images'} & set(d) if isinstance(d, dict) else ()
     many = 'images' in keys
@@ -73,14 +75,15 @@ async def _from_json(request, limit):
 _READERS = {'multipart/form-data': _from_form, 'application/json': _from_json}
 
 async def read_pictures(request, # Starlette's
-                        limits # `Limits`
+                        limits, # `Limits`
+                        hold=noop # hears how many bytes come, see `Gate.place`
                        )->tuple: # list of encoded pictures (bytes, or base64 text), and whether a list was asked for
     "The pictures of a request"
     read = _READERS.get(request.headers.get('content-type', '').partition(';')[0].strip().lower())
     if not read:
         raise HTTPException(415, "send a form (multipart/form-data) with a file named 'file', "
                                  "or JSON (application/json) with the picture as base64 in 'image'")
-    pictures,many = await read(request, limits.bytes)
+    pictures,many = await read(request, limits.bytes, hold)
     if len(pictures) > limits.pictures:
         raise HTTPException(422, f"{len(pictures)} pictures are more than the limit of {limits.pictures} in a request")
     return pictures,many
@@ -183,17 +186,27 @@ def is_foreign(self:Gate, headers):
     origin = headers.get('origin')
     return origin and not {origin, '*'} & self.cors and urlsplit(origin).netloc != headers.get('host')
 
+# %% ../nbs/20b_gate.ipynb #b051e001
+@patch
+def _busy(self:Gate):
+    seconds = max(1, ceil(self.taken['request']*self.pace/self.workers))
+    return HTTPException(503, "busy; come again later", {'Retry-After': str(seconds)})
+
 # %% ../nbs/20b_gate.ipynb #1814039b
 @patch
 @contextmanager
 def place(self:Gate, of='request'):
-    "One of the places for a request or a stream, or 503"
-    if self.taken[of] >= self.limits.waiting:
-        seconds = max(1, ceil(self.taken['request']*self.pace/self.workers))
-        raise HTTPException(503, "busy; come again later", {'Retry-After': str(seconds)})
-    self.taken[of] += 1
-    try: yield
-    finally: self.taken[of] -= 1
+    "One of the places for a request or a stream, or 503; what it gives is told how many bytes come"
+    taken,most,mine = self.taken,4*self.workers*self.limits.bytes,Counter()
+    def hold(n):
+        taken['bytes'] += n
+        mine['bytes'] += n
+        if taken['bytes'] > most and mine['bytes'] > most/self.limits.waiting: raise self._busy()
+    if taken[of] >= self.limits.waiting: raise self._busy()
+    mine[of] = 1
+    taken.update(mine)
+    try: yield hold
+    finally: taken.subtract(mine)
 
 # %% ../nbs/20b_gate.ipynb #4a357510
 @patch

@@ -110,8 +110,8 @@ async def predict(self:_Service, request):
     try:
         gate.check_key(request.headers)
         if gate.is_foreign(request.headers): raise HTTPException(403, "pages of other sites may not ask; see --cors")
-        with gate.place():
-            pictures,many = await gate.in_time(read_pictures(request, self.limits), 408, "sending the request")
+        with gate.place() as hold:
+            pictures,many = await gate.in_time(read_pictures(request, self.limits, hold), 408, "sending the request")
             job = self._each(pictures) if many else self._judged(pictures[0])
             return JSONResponse(await gate.in_time(job, 504, "the answer"))
     except HTTPException:

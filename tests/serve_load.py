@@ -18,8 +18,9 @@ from maskdetect.detect import MaskDetector
 from hostile import worst
 
 MAIN = 'from maskdetect.cli import main; raise SystemExit(main())'
-# clients, places, what happens besides: the service is killed in the middle, or others send it the dearest files
-RUNS = ((1, 64, ''), (8, 64, ''), (64, 64, ''), (64, 8, ''), (8, 64, 'killed'), (32, 64, 'hostile'))
+# clients, places, what happens besides: the service is killed in the middle; four others send it the dearest files; 32
+# others send ten megabytes each
+RUNS = ((1, 64, ''), (8, 64, ''), (64, 64, ''), (64, 8, ''), (8, 64, 'killed'), (32, 64, 'hostile'), (16, 64, 'large'))
 
 
 def jpeg(*args, kind='.jpg', roll=0):
@@ -141,8 +142,8 @@ def run(clients, waiting, trouble, seconds, detector):
     with Service('--max-waiting', waiting, '--max-seconds', 60) as service:  # a slow machine shall be slow, not late
         until = time.monotonic() + seconds
         threads = [threading.Thread(target=client, args=(service.port, *o, until, log)) for o in zip(pictures, want)]
-        if trouble == 'hostile':
-            threads += [threading.Thread(target=hostile, args=(service.port, worst(), until, log)) for _ in range(4)]
+        files,others = dict(hostile=(worst(), 4), large=([os.urandom(7_700_000)], 32)).get(trouble, ((), 0))
+        threads += [threading.Thread(target=hostile, args=(service.port, files, until, log)) for _ in range(others)]
         for t in threads: t.start()
         time.sleep(seconds/4)
         before = service.memory()
@@ -203,8 +204,8 @@ def stamp(detector, options):
 if __name__ == '__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--seconds', type=float, default=60, help='for each run')
-    p.add_argument('--runs', nargs='+', metavar='CLIENTS,PLACES[,killed|,hostile]',
-                   help='such as 8,64 8,64,killed (default: six of them)')
+    p.add_argument('--runs', nargs='+', metavar='CLIENTS,PLACES[,killed|,hostile|,large]',
+                   help='such as 8,64 8,64,killed (default: seven of them)')
     p.add_argument('--soak', type=float, metavar='MINUTES', help='one long run of 32 clients, and a row a minute')
     p.add_argument('--out', metavar='CSV')
     args = p.parse_args()
