@@ -8,7 +8,6 @@ __all__ = ['face_dls', 'sampled_shares', 'plain_net', 'build_learner', 'prepare_
 
 # %% ../../nbs/04_train.ipynb #f9a0fca4
 from dataclasses import dataclass
-from datetime import timedelta
 
 from fastai.callback.channelslast import ChannelsLast
 from fastai.vision.all import *
@@ -18,7 +17,8 @@ from matplotlib.figure import Figure
 from ..core import (LABELS, UNSURE, DataError, MaskdetectError, ModelError, atomic_path, cache_dir, machine,
                              need, versions)
 from .augment import augmentations, face_weights
-from .callbacks import CPUBfloat16, Checkpoint, Penalty, WeightAverage, choose_precision
+from .callbacks import (CPUBfloat16, Checkpoint, Penalty, WeightAverage, choose_precision,
+                                           _first_one_first, _from_first, _go_on_alone, _join, _on_all_gpus)
 from .faces import write_faces
 from .recipe import PLAIN, Recipe, find_arch
 from .sources import join_tables, load_table
@@ -337,51 +337,6 @@ def _open(path, recipe, df, pretrained):
     learn = build_learner(recipe, face_dls(faces, recipe), pretrained)
     learn.path, learn.model_dir = path, '.'
     return faces, learn
-
-# %% ../../nbs/04_train.ipynb #ddb4156a
-def _join():
-    "With the other processes of `torchrun`; the first one speaks for all"
-    if num_distrib() <= 1: return
-    if torch.cuda.is_available(): torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
-    if not torch.distributed.is_initialized(): torch.distributed.init_process_group(timeout=timedelta(hours=12))
-    if rank_distrib(): sys.stdout = open(os.devnull, 'w')
-
-# %% ../../nbs/04_train.ipynb #d6a4ba9e
-@contextmanager
-def _first_one_first():
-    "What the first process writes the others find done, also when it took an hour"
-    if rank_distrib(): distrib_barrier()
-    yield
-    if not rank_distrib(): distrib_barrier()
-
-# %% ../../nbs/04_train.ipynb #91709117
-def _from_first(o):
-    "What the first process says"
-    box = [o]
-    if num_distrib() > 1: torch.distributed.broadcast_object_list(box)
-    return box[0]
-
-# %% ../../nbs/04_train.ipynb #96c2e1cd
-@contextmanager
-def _on_all_gpus(learn):
-    "fastai's `distrib_ctx`, also without a GPU; the model has its own batch norm again afterwards"
-    if num_distrib() <= 1:
-        yield
-        return
-    from fastai.distributed import DistributedDL
-    DistributedDL._broadcast = lambda self, idxs, rank: _from_first(idxs)  # fastai's moves them to a GPU
-    model, gpu = deepcopy(learn.model), torch.cuda.is_available()
-    with learn.distrib_ctx(sync_bn=gpu, cpu=not gpu): yield
-    learn.model = model
-
-# %% ../../nbs/04_train.ipynb #374439a7
-def _go_on_alone():
-    "The first process goes on alone, the others end"
-    if num_distrib() <= 1: return
-    distrib_barrier()
-    torch.distributed.destroy_process_group()
-    if rank_distrib(): raise SystemExit
-    for o in ('RANK', 'WORLD_SIZE'): os.environ.pop(o)
 
 # %% ../../nbs/04_train.ipynb #6a4b99cb
 def train(recipe, # a Recipe, or the name or path of one
