@@ -10,7 +10,7 @@ torch = pytest.importorskip('torch')
 pytest.importorskip('fastai')
 pytest.importorskip('accelerate')
 
-EPOCHS = 4
+EPOCHS = 3
 SCRIPT = f'''
 import sys
 from fastai.vision.all import *
@@ -67,12 +67,12 @@ def test_two_processes(tmp_path):
     for o in (killed, *psutil.Process(killed.pid).children(recursive=True)): o.kill()
     killed.communicate()
     text = finish(start(tmp_path, tmp_path/'two'))
-    assert any(f'{n} epochs are done' in text for n in (1, 2, 3))
+    assert any(f'{n} epochs are done' in text for n in (1, 2))
     assert text.count('averaged over 16 faces') == 1
     one = start(tmp_path, tmp_path/'one', processes=1)
     finish(one)
     logs = {o: pd.read_csv(tmp_path/o/'log.csv') for o in ('one', 'two')}
     assert all(list(log.epoch) == list(range(EPOCHS)) for log in logs.values())  # once, not once a process
     one, two = (log.valid_accuracy.max() for log in logs.values())
-    assert min(one, two) > .5 and abs(one - two) < .12
+    assert min(one, two) > .4 and abs(one - two) < .15
     assert not list((tmp_path/'two').glob('.tmp-*'))

@@ -12,7 +12,7 @@ import pandas as pd
 from maskdetect.core import LABELS, save_results
 from maskdetect.training.export import finish
 from maskdetect.training.recipe import Recipe
-from maskdetect.training.report import Report, ece, fit_temperature, scale_probs, wilson
+from maskdetect.training.report import Report, ece, wilson
 from maskdetect.training.sources import load_table
 from maskdetect.training.table import table_digest
 from maskdetect.training.train import train
@@ -43,12 +43,12 @@ def load_report(folder):
 
 
 def answers(folder):
-    "The faces that a run was tested on, with their boxes, and its probabilities before any temperature"
+    "The faces that a run was tested on, with their boxes, and its probabilities at the recipe's temperature"
     report = load_report(folder/'report')
     table = pd.read_csv(folder/'table.csv', low_memory=False).query("split == 'test'").reset_index(drop=True)
     assert list(table.label) == [(*report.labels, *report.unknown)[i] for i in report.targets]
     side = np.fmax(table.x1 - table.x0, table.y1 - table.y0).fillna(999)  # a cut face counts as large
-    return table.assign(side=side), scale_probs(report.probs, 1/report.meta['temperature'])
+    return table.assign(side=side), report.probs
 
 
 def parts(table, source):
@@ -85,27 +85,17 @@ def figures(truth, probs):
                 accuracy_sure=(said == truth)[sure].mean())
 
 
-def temperature(runs, left):
-    "Fitted on the sources that other runs left out, each counting alike"
-    others = [(t, p, s) for run, (t, p) in runs.items() for s in TOGETHER[run] if s not in TOGETHER[left]]
-    if not others: return 1.
-    rng = np.random.default_rng(0)
-    chosen = [(t, p, rng.choice(np.flatnonzero(t.source == s), 2000)) for t, p, s in others]
-    truth = np.concatenate([t.label.to_numpy()[k] for t, p, k in chosen])
-    return fit_temperature(np.concatenate([p[k] for t, p, k in chosen]), np.array([LABELS.index(o) for o in truth]))
-
-
 def measure():
     "The rows of all runs"
     runs = {run: answers(FOLDER/run) for run in TOGETHER if (FOLDER/run/'report').exists()}
     rows = []
     for run, (table, probs) in runs.items():
-        t = temperature(runs, run)
-        scaled = scale_probs(probs, t)
+        t = Recipe.load(FOLDER/run/'recipe.yaml').temperature
         for source in TOGETHER[run]:
             for name, some in parts(table, source).items():
-                rows.append(dict(recipe='release', left_out=source, faces_of=name, data=table_digest(table[some])[:16],
-                                 temperature=t, **figures(table.label.to_numpy()[some], scaled[some])))
+                told = figures(table.label.to_numpy()[some], probs[some])
+                rows.append(dict(recipe='second release', left_out=source, faces_of=name,
+                                 data=table_digest(table[some])[:16], temperature=t, **told))
     save_results(FOLDER/'rows.csv', rows, seed=0, threshold=THRESHOLD, command='python nbs/results/left_out.py measure')
 
 
