@@ -1,12 +1,12 @@
-"""How `maskdetect score` behaves with many photos, and against a plain loop: `score_many.csv`, `score_speed.csv`.
+"""How `maskdetect score` behaves with many photos, and against a plain loop: the rows of `score_*.csv`.
 
     OMP_NUM_THREADS=1 python nbs/results/score.py many 100000   # drawn photos; cost, memory, kills
-    OMP_NUM_THREADS=1 python nbs/results/score.py speed         # photos of $MASKDETECT_DATA, and 12-Mpx ones
-    OMP_NUM_THREADS=1 python nbs/results/score.py speed OLD     # and the package of a checkout, such as one of 8421413
+    OMP_NUM_THREADS=1 python nbs/results/score.py speed [OLD]   # photos of $MASKDETECT_DATA, and 12-Mpx ones
+    python nbs/results/score.py frame OLD                       # one 720p frame with four faces
 
-That one finds faces with OpenCV's YuNet: `MASKDETECT_DETECTOR` names its file.
-
-Other things may run on the machine: the cost of a photo is processor time, and what is compared is measured in turns.
+OLD is a checkout of another version, such as commit 8421413; that one finds faces with OpenCV's YuNet, whose file
+`MASKDETECT_DETECTOR` names. Other things may run on the machine: the cost of a photo is processor time, and what is
+compared is measured in turns.
 """
 import json, os, random, shutil, signal, subprocess, sys, tempfile, time
 from functools import partial
@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import psutil
 
+from maskdetect.bench import sample_frame
 from maskdetect.core import SAMPLE, list_images, read_image, save_results
 
 HERE = Path(__file__).parent
@@ -139,6 +140,49 @@ def earlier(checkout, paths):
     return [1e3*float(o)/len(paths) for o in told.stdout.split()[-2:]]
 
 
+FRAME = """
+import os, sys, time
+os.sched_setaffinity(0, [*os.sched_getaffinity(0)][:int(sys.argv[1])])
+import cv2
+from maskdetect import MaskDetector
+detector, image = MaskDetector(), cv2.imread(sys.argv[2])[..., ::-1].copy()
+print(len(detector.predict(image)), flush=True)
+for _ in sys.stdin:
+    start = time.perf_counter()
+    for _ in range(5): detector.predict(image)
+    print((time.perf_counter()-start)/5, flush=True)
+"""
+
+
+def frame(checkout, rounds=21):
+    "One frame by two versions, each in a process of its own, in turns, on one core and on two"
+    rows = []
+    with tempfile.NamedTemporaryFile(suffix='.png') as file:
+        cv2.imwrite(file.name, sample_frame(1280, 720, 4)[..., ::-1])
+        for cores in (1, 2):
+            def start(code):
+                env = dict(os.environ, PYTHONPATH=str(code))
+                if code != checkout: env.pop('MASKDETECT_DETECTOR', None)
+                command = [sys.executable, '-W', 'ignore', '-c', FRAME, str(cores), file.name]
+                return subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            def turn(child):
+                print(file=child.stdin, flush=True)
+                return 1e3*float(child.stdout.readline())
+            both = {name_of(checkout): start(checkout), 'this': start(HERE.parents[1])}
+            found = {k: int(v.stdout.readline()) for k, v in both.items()}
+            took = [{k: turn(v) for k, v in both.items()} for _ in range(rounds)]
+            for child in both.values(): child.communicate()
+            old = name_of(checkout)
+            rows += [dict(package=k, cores=cores, faces=found[k], ms=np.median([o[k] for o in took]),
+                          time_ratio=np.median([o[k]/o[old] for o in took])) for k in both]
+    print(pd.DataFrame(rows).round(2).to_string())
+    return rows
+
+
+def name_of(checkout):
+    return subprocess.check_output(['git', '-C', checkout, 'rev-parse', '--short', 'HEAD'], text=True).strip()
+
+
 def speed(checkout=None, rounds=2):
     "Ways to judge a folder, in turns, with one thread and at last with two: time on the clock and of the processor"
     from decode import large, whole
@@ -160,8 +204,7 @@ def speed(checkout=None, rounds=2):
                 'score, a worker': partial(pooled, alone), 'score, two workers': partial(pooled, two)}
         ways = {k: partial(took, way) for k, way in ways.items()}
         if checkout:
-            commit = subprocess.check_output(['git', '-C', checkout, 'rev-parse', '--short', 'HEAD'], text=True).strip()
-            ways = {f'loop over the predict of {commit}': partial(earlier, checkout)} | ways
+            ways = {f'loop over the predict of {name_of(checkout)}': partial(earlier, checkout)} | ways
         for kind, paths in (('12 megapixels', photos), ('scene', scenes)):
             wall, work = {k: [] for k in ways}, {k: [] for k in ways}
             for i in range(rounds+1):
@@ -179,6 +222,7 @@ def speed(checkout=None, rounds=2):
 
 
 if __name__ == '__main__':
-    rows = many(int(sys.argv[2])) if sys.argv[1] == 'many' else speed(*sys.argv[2:])
-    command = f"OMP_NUM_THREADS=1 python nbs/results/score.py {sys.argv[1]}"
-    save_results(HERE/f'score_{sys.argv[1]}.csv', rows, command=command)
+    verb, more = sys.argv[1], sys.argv[2:]
+    rows = many(int(more[0])) if verb == 'many' else dict(speed=speed, frame=frame)[verb](*more)
+    command = f"{'OMP_NUM_THREADS=1 '*(verb != 'frame')}python nbs/results/score.py {verb}"
+    save_results(HERE/f'score_{verb}.csv', rows, command=command)
