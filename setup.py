@@ -34,7 +34,7 @@ setup(
     install_requires=lines('requirements'),
     extras_require=extras,
     packages=find_packages(include=['maskdetect', 'maskdetect.*']),
-    package_data={'maskdetect': ['py.typed', '*.pyi', '*.csv', '*.json', 'training/*.yaml', 'training/*.csv', 'recipes/*.yaml',
-                                 'templates/*', 'models/*', 'web/*', 'sample/**']},
+    package_data={'maskdetect': ['py.typed', '*.pyi', '*.csv', '*.json', 'training/*.yaml', 'training/*.csv',
+                                 'recipes/*.yaml', 'templates/*', 'models/*', 'web/*', 'sample/**']},
     entry_points={'console_scripts': lines('console_scripts'), 'nbdev': ['maskdetect=maskdetect._modidx:d']},
 )

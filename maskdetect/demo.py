@@ -68,8 +68,8 @@ _KEEP = 900  # seconds; older pictures and clips are removed as often as that
 _NOTES = """
 **What it can't do.** It sees whether something *looks* like a mask, not whether the mask filters or fits. Scarves and
 veils before the mouth are usually taken for one, hands and cups at times; of masks worn wrong it misses many; small,
-dark and turned faces are harder, and a face that is not found is not judged. How often, on photos from elsewhere, is in the README. It
-recognises nobody, and nobody should be turned away on its word alone.
+dark and turned faces are harder, and a face that is not found is not judged. How often, on photos from elsewhere, is in
+the README. It recognises nobody, and nobody should be turned away on its word alone.
 
 **What becomes of your pictures.** They go to the machine on which this demo runs, and nowhere else. There they lie in a
 temporary folder, webcam frames too, and are removed within half an hour.

@@ -25,7 +25,7 @@ from .detect import MaskDetector
 @dataclass(frozen=True)
 class Limits:
     "What a request may ask for, and how many may ask at a time"
-    mb:float=10 # megabytes of a request, or of a frame
+    mb:float=10 # megabytes of a request; a frame of a stream may have a quarter
     pixels:int=25_000_000 # of a picture
     faces:int=256 # in a picture
     pictures:int=16 # in a request
@@ -39,6 +39,9 @@ class Limits:
 
     @property
     def bytes(self): return int(self.mb*(1 << 20))
+
+    @property
+    def frame(self): return self.bytes//4
 
 # %% ../nbs/20a_judge.ipynb #6b001e4f
 def _decoded(data):

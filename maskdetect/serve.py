@@ -19,7 +19,7 @@ from fastcore.parallel import num_cpus
 
 from .core import SAMPLE, UNSURE, ImageError, MaskdetectError, file_digest
 from .detect import MaskDetector
-from .gate import HEADERS, Gate, Metrics, WithHeaders, drain, read_pictures, refusal
+from .gate import HEADERS, Gate, Metrics, WithHeaders, drain, forget, read_pictures, refusal
 from .judge import Judge, Limits, openers
 from .web import page_html, private_part
 
@@ -56,6 +56,7 @@ def _openapi(note, limits, key):
 
 # %% ../nbs/20c_serve.ipynb #ef7abb44
 async def _error(request, e):
+    forget(e)
     why = "nothing is here; see /openapi.json" if e.status_code == 404 else e.detail
     if e.status_code == 401: await asyncio.sleep(1)  # whoever guesses keys shall wait
     return JSONResponse(dict(error=why), e.status_code, e.headers)
@@ -125,9 +126,10 @@ async def _frame(self:_Service, data):
     "The answer to one frame; never an exception"
     start,status = time.perf_counter(),200
     try:
-        if len(data) > self.limits.bytes: raise HTTPException(413, f"more than the limit of {self.limits.mb:g} MB")
+        if len(data) > self.limits.frame: raise HTTPException(413, f"more than the limit of {self.limits.mb/4:g} MB")
         with self.gate.place(): return await self.gate.in_time(self._judged(data), 504, "the answer")
     except HTTPException as e:
+        forget(e)
         status = e.status_code
         return dict(error='busy', retry_after=int(e.headers['Retry-After'])) if status == 503 else dict(error=e.detail)
     finally: self.metrics.seen('/v1/stream', status, time.perf_counter() - start)
@@ -344,7 +346,7 @@ def _server(app):
     return uvicorn.Server(uvicorn.Config(
         app, log_level='warning', access_log=False, server_header=False, lifespan='off',
         http=type('Connection', (_Connection,), dict(seconds=limits.seconds)),
-        timeout_graceful_shutdown=ceil(limits.seconds), ws_max_size=limits.bytes, ws_per_message_deflate=False))
+        timeout_graceful_shutdown=ceil(limits.seconds), ws_max_size=limits.frame, ws_per_message_deflate=False))
 
 # %% ../nbs/20c_serve.ipynb #d7e8ce3e
 _LOCAL = 'localhost','127.0.0.1','::1','[::1]'  # a name of the internet that leads here is some page's trick

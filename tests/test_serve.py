@@ -357,6 +357,8 @@ from maskdetect.serve import create_app, serving
 noise = np.random.default_rng(0).integers(0, 255, (1300, 1300, 3), np.uint8)
 data = cv2.imencode('.png', noise)[1].tobytes()
 assert len(data) > 4 << 20
+small = cv2.imencode('.png', noise[:800, :800])[1].tobytes()
+assert len(small) > 1 << 20
 log = io.StringIO()
 logging.basicConfig(stream=log, level=logging.INFO)
 for name in ('urllib3', 'websockets.client'): logging.getLogger(name).disabled = True
@@ -372,7 +374,7 @@ with serving(create_app(api_key='')) as url:
     assert requests.post(url + '/v1/predict', json=dict(image=text)).status_code == 200
     assert requests.post(url + '/v1/predict', files=[('file', data[:3000]), ('file', b'x')]).status_code == 200
     with connect(url.replace('http', 'ws') + '/v1/stream') as ws:
-        ws.send(data); assert 'faces' in ws.recv()
+        ws.send(small); assert 'faces' in ws.recv()
         ws.send(data[:5000]); assert 'error' in ws.recv()
 print(json.dumps([[o for o in written if o != os.devnull], log.getvalue()]))
 """
