@@ -21,6 +21,7 @@ from maskdetect.bench import sample_frame
 from maskdetect.core import SAMPLE, list_images, read_image, save_results
 
 HERE = Path(__file__).parent
+YUNET = os.environ.pop('MASKDETECT_DETECTOR', '')  # for the other version alone
 
 
 def draw(folder, n, kinds=1000):
@@ -135,8 +136,9 @@ def took(way, paths):
 
 def earlier(checkout, paths):
     "The same for another version's `predict`, in a process of its own"
-    env = dict(os.environ, PYTHONPATH=str(checkout))
-    told = subprocess.run([sys.executable, '-c', EARLIER, *map(str, paths)], env=env, check=True, capture_output=True)
+    env = dict(os.environ, PYTHONPATH=str(checkout), MASKDETECT_DETECTOR=YUNET)
+    command = [sys.executable, '-c', EARLIER, *map(str, paths)]
+    told = subprocess.run(command, env=env, cwd=checkout, check=True, capture_output=True)
     return [1e3*float(o)/len(paths) for o in told.stdout.split()[-2:]]
 
 
@@ -161,10 +163,10 @@ def frame(checkout, rounds=21):
         cv2.imwrite(file.name, sample_frame(1280, 720, 4)[..., ::-1])
         for cores in (1, 2):
             def start(code):
-                env = dict(os.environ, PYTHONPATH=str(code))
-                if code != checkout: env.pop('MASKDETECT_DETECTOR', None)
+                env = dict(os.environ, PYTHONPATH=str(code), MASKDETECT_DETECTOR=YUNET if code == checkout else '')
                 command = [sys.executable, '-W', 'ignore', '-c', FRAME, str(cores), file.name]
-                return subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                return subprocess.Popen(command, env=env, cwd=code, **pipes)
             def turn(child):
                 print(file=child.stdin, flush=True)
                 return 1e3*float(child.stdout.readline())
@@ -192,10 +194,10 @@ def speed(checkout=None, rounds=2):
     scenes = load_table('ilc2021').path.drop_duplicates().sample(32, random_state=1).tolist()
     one, scorer, rows = MaskDetector(threads=1), Scorer(), []
     with tempfile.TemporaryDirectory() as tmp, _Pool(scorer, 1) as alone, _Pool(scorer, 2) as two:
-        photos = [Path(tmp)/f'{i}.jpg' for i in range(16)]
+        photos = [Path(tmp)/f'{i}.jpg' for i in range(32)]
         for path, scene in zip(photos, scenes): path.write_bytes(large(scene))
         def pooled(pool, paths):
-            given = [pool.give([(str(o), None) for o in paths[i::4]]) for i in range(4)]
+            given = [pool.give([(str(o), None) for o in paths[i::8]]) for i in range(8)]
             for o in given: pool.take(*o)
         ways = {'loop, whole picture': lambda paths: [whole(one, o) for o in paths],
                 'loop over cv2.imread, as with supervision': lambda paths: [one.predict(imread(o)) for o in paths],
