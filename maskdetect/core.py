@@ -34,7 +34,7 @@ class MissingExtra(MaskdetectError):
 
 # %% ../nbs/00_core.ipynb #98be2467
 def need(module:str, # dotted name of the module, such as `fastai.vision.all`
-         extra:str='' # the extra of this package that brings it, such as `train`; none: the package itself does
+         extra:str='' # that brings it, such as `train`; none for what the base install brings
         ): # the imported module; `MissingExtra` if it is not installed
     "Import an optional module, or say which extra brings it"
     try: return importlib.import_module(module)

@@ -51,18 +51,18 @@ async def drain(request, seconds:float=2):
 class _Form(MultiPartParser):
     spool_max_size = 1 << 40  # no picture touches the disk
 
-async def _from_form(request, *limit):
+async def _from_form(request, limit, hold=noop):
     "The pictures of a form, and whether there are several"
-    try: form = await _Form(request.headers, _parts(request, *limit), max_files=1000, max_fields=100).parse()
+    try: form = await _Form(request.headers, _parts(request, limit, hold), max_files=1000, max_fields=100).parse()
     except MultiPartException as e: raise HTTPException(400, f"damaged form: {e.message}") from None
     pictures = [await o.read() for k,o in form.multi_items() if k == 'file' and not isinstance(o, str)]
     if not pictures: raise HTTPException(422, "the form has no picture; send one as a file named 'file'")
     return pictures,len(pictures) > 1
 
 # %% ../nbs/20b_gate.ipynb #9e027369
-async def _from_json(request, *limit):
+async def _from_json(request, limit, hold=noop):
     "The pictures of a JSON body, and whether it asks for a list"
-    try: d = json.loads(b''.join([o async for o in _parts(request, *limit)]))
+    try: d = json.loads(b''.join([o async for o in _parts(request, limit, hold)]))
     except (ValueError, RecursionError): raise HTTPException(400, "this is no JSON") from None
     keys = {'image', 'images'} & set(d) if isinstance(d, dict) else ()
     many = 'images' in keys
@@ -97,7 +97,7 @@ def refusal(e # an `ImageError`
 
 # %% ../nbs/20b_gate.ipynb #c21910c1
 def forget(e):
-    "Let go of what an exception's functions held"
+    "Clear the variables of the functions that an exception came through"
     while e:
         traceback.clear_frames(e.__traceback__)
         e = e.__context__
@@ -203,14 +203,13 @@ def _busy(self:Gate):
 @patch
 @contextmanager
 def place(self:Gate, of='request'):
-    "One of the places for a request or a stream, or 503; what it gives is told how many bytes come"
-    taken,most,mine = self.taken,4*self.workers*self.limits.bytes,Counter()
+    "A place for a request or a stream, or 503; gives a function that is told how many bytes come"
+    taken,most,mine = self.taken,4*self.workers*self.limits.bytes,Counter({of: 1})
     def hold(n):
         taken['bytes'] += n
         mine['bytes'] += n
         if taken['bytes'] > most and mine['bytes'] > most/self.limits.waiting: raise self._busy()
     if taken[of] >= self.limits.waiting: raise self._busy()
-    mine[of] = 1
     taken.update(mine)
     try: yield hold
     finally: taken.subtract(mine)

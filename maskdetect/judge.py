@@ -25,7 +25,7 @@ from .detect import MaskDetector
 @dataclass(frozen=True)
 class Limits:
     "What a request may ask for, and how many may ask at a time"
-    mb:float=10 # megabytes of a request; a frame of a stream may have a quarter
+    mb:float=10 # megabytes of a request; a frame of a stream has a quarter
     pixels:int=25_000_000 # of a picture
     faces:int=256 # in a picture
     pictures:int=16 # in a request

@@ -11,16 +11,19 @@ import cv2
 import numpy as np
 import psutil
 from tqdm import tqdm
+from websockets.sync.client import connect
 
 from maskdetect.bench import sample_frame
 from maskdetect.core import MaskdetectError, save_results
 from maskdetect.detect import MaskDetector
+from maskdetect.judge import Limits
 from hostile import worst
 
 MAIN = 'from maskdetect.cli import main; raise SystemExit(main())'
 # clients, places, what happens besides: the service is killed in the middle; four others send it the dearest files; 32
-# others send ten megabytes each
-RUNS = ((1, 64, ''), (8, 64, ''), (64, 64, ''), (64, 8, ''), (8, 64, 'killed'), (32, 64, 'hostile'), (16, 64, 'large'))
+# others send ten megabytes each; 48 streams bring noise, as large as a frame may be
+RUNS = ((1, 64, ''), (8, 64, ''), (64, 64, ''), (64, 8, ''), (8, 64, 'killed'), (32, 64, 'hostile'), (16, 64, 'large'),
+        (8, 64, 'streams'))
 
 
 def jpeg(*args, kind='.jpg', roll=0):
@@ -135,6 +138,24 @@ def hostile(port, files, until, log):
             finally: conn.close()
 
 
+def flood(port, data, until, log):
+    "Send a frame again and again, always one before the answer to the last"
+    with connect(f'ws://127.0.0.1:{port}/v1/stream', max_size=None) as stream:
+        stream.send(data)
+        while time.monotonic() < until:
+            stream.send(data)
+            log.append(('hostile', stream.recv(timeout=60)))
+
+
+def others(trouble, port, until, log):
+    "The threads of those who are not honest"
+    if trouble == 'hostile': jobs = [(hostile, worst())]*4
+    elif trouble == 'large': jobs = [(hostile, [os.urandom(7_700_000)])]*32
+    elif trouble == 'streams': jobs = [(flood, os.urandom(Limits().frame))]*48
+    else: jobs = []
+    return [threading.Thread(target=f, args=(port, what, until, log)) for f,what in jobs]
+
+
 def run(clients, waiting, trouble, seconds, detector):
     "One run: a dictionary of what was seen"
     pictures = [jpeg(640, 480, 1 + k % 4, roll=k & ~3) for k in range(clients)]
@@ -142,8 +163,7 @@ def run(clients, waiting, trouble, seconds, detector):
     with Service('--max-waiting', waiting, '--max-seconds', 60) as service:  # a slow machine shall be slow, not late
         until = time.monotonic() + seconds
         threads = [threading.Thread(target=client, args=(service.port, *o, until, log)) for o in zip(pictures, want)]
-        files,others = dict(hostile=(worst(), 4), large=([os.urandom(7_700_000)], 32)).get(trouble, ((), 0))
-        threads += [threading.Thread(target=hostile, args=(service.port, files, until, log)) for _ in range(others)]
+        threads += others(trouble, service.port, until, log)
         for t in threads: t.start()
         time.sleep(seconds/4)
         before = service.memory()
@@ -204,8 +224,8 @@ def stamp(detector, options):
 if __name__ == '__main__':
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--seconds', type=float, default=60, help='for each run')
-    p.add_argument('--runs', nargs='+', metavar='CLIENTS,PLACES[,killed|,hostile|,large]',
-                   help='such as 8,64 8,64,killed (default: seven of them)')
+    p.add_argument('--runs', nargs='+', metavar='CLIENTS,PLACES[,killed|,hostile|,large|,streams]',
+                   help='such as 8,64 8,64,killed (default: eight of them)')
     p.add_argument('--soak', type=float, metavar='MINUTES', help='one long run of 32 clients, and a row a minute')
     p.add_argument('--out', metavar='CSV')
     args = p.parse_args()

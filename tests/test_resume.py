@@ -84,6 +84,23 @@ def test_damaged_and_foreign_folders(tmp_path):
     assert len(train(recipe, df, out=tmp_path/'run', resume=False).log) == 1
 
 
+def test_more_epochs(tmp_path):
+    "With a constant rate a run may go on for longer than was asked for at first; the folder tells of all"
+    from maskdetect.core import SAMPLE
+    from maskdetect.training.recipe import Recipe
+    from maskdetect.training.sources import load_table
+    from maskdetect.training.train import Run, train
+    torch.set_num_threads(1)
+    df = load_table(SAMPLE/'faces')
+    df = df[df.split != 'test'].groupby(['split', 'label']).head(16)
+    recipe = Recipe(name='tiny', arch='cnn50', size=32, bs=16, pretrained=False, epochs=1, lr=2e-3, precision='float32',
+                    schedule='constant')
+    train(recipe, df, out=tmp_path/'run')
+    train(recipe.changed(epochs=2), df, out=tmp_path/'run')
+    again = Run.load(tmp_path/'run')
+    assert again.recipe.epochs == len(again.log) == 2
+
+
 def test_few_faces_and_labels(tmp_path, capsys):
     from maskdetect.core import LABELS, SAMPLE
     from maskdetect.training.recipe import Recipe

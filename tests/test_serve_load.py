@@ -37,6 +37,11 @@ def test_honest_clients_are_served_beside_hostile_ones(rows):
     assert r['hostile'] >= 5 and r['p99_ms'] < 20_000 and r['mb_most'] < 1500, r
 
 
+@pytest.mark.parametrize('run', [(16, 64, 'large'), (8, 64, 'streams')])
+def test_much_at_once_stays_in_memory(rows, run):
+    assert rows[run]['hostile'] >= 5 and rows[run]['mb_most'] < 1100, rows[run]
+
+
 def test_killed_its_processes_end_with_it():
     with Service() as s:
         family = s.family()

@@ -118,7 +118,7 @@ def _join():
 # %% ../../nbs/04b_callbacks.ipynb #d6a4ba9e
 @contextmanager
 def _first_one_first():
-    "What the first process writes the others find done, also when it took an hour"
+    "What the first process writes, the others find done"
     if rank_distrib(): distrib_barrier()
     yield
     if not rank_distrib(): distrib_barrier()

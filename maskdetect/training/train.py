@@ -293,7 +293,8 @@ def _reopen(path, recipe, digest, resume):
     old = [*path.glob('.tmp-*')]  # left by a kill
     begin = not resume or not (path/'last.pth').exists()
     if begin: old += [path/o for o in ('last.pth', 'model.pth', 'log.csv', 'curves.png', 'lr_find.png')]
-    for o in old if not rank_distrib() else (): o.unlink(missing_ok=True)
+    if not rank_distrib():
+        for o in old: o.unlink(missing_ok=True)
     if begin: return None
     instead = "choose another folder with --out, or start over with --restart"
     try:
@@ -361,6 +362,7 @@ def train(recipe, # a Recipe, or the name or path of one
 # %% ../../nbs/04_train.ipynb #793f96e8
 def _train(run, state):
     learn, recipe, path = run.learn, run.recipe, run.path
+    if not rank_distrib(): recipe.save(path/'recipe.yaml')
     if state:
         learn.model.load_state_dict(state['model'])
         if not rank_distrib(): tidy_log(path, recipe, state['done'])
@@ -383,7 +385,6 @@ def _train(run, state):
 # %% ../../nbs/04_train.ipynb #c32227cc
 def _write_start(path, recipe, df, made, dls):
     "What a new run writes and says before its first epoch"
-    recipe.save(path/'recipe.yaml')
     with atomic_path(path/'table.csv') as tmp: df.to_csv(tmp, index=False)
     with atomic_path(path/'environment.json') as tmp: tmp.write_text(json.dumps(made, indent=1))
     print(f"{recipe.name}: {recipe.arch} learns {', '.join(dls.vocab)} from {len(dls.train_ds)} faces of "

@@ -27,7 +27,7 @@ ROUNDS = 21
 
 
 def aizoo(home):
-    "Caffe; 260 pixels, two scores for each anchor, one non-maximum suppression; RGB, as it finds less in BGR"
+    "Caffe; 260 pixels, two scores for each anchor, one non-maximum suppression; RGB, as in its `opencv_dnn_infer.py`"
     net = cv2.dnn.readNet(f'{home}/face_mask_detection.caffemodel', f'{home}/face_mask_detection.prototxt')
     anchors = []
     sizes = (.04, .056), (.08, .11), (.16, .22), (.32, .45), (.64, .72)

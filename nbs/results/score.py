@@ -156,32 +156,38 @@ for _ in sys.stdin:
 """
 
 
+def start_frame(code, old, cores, picture):
+    "A process in which a version waits for its turn at a frame"
+    env = dict(os.environ, PYTHONPATH=str(code), MASKDETECT_DETECTOR=YUNET if old else '')
+    command = [sys.executable, '-W', 'ignore', '-c', FRAME, str(cores), picture]
+    return subprocess.Popen(command, env=env, cwd=code, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def turn(child):
+    "Milliseconds a frame"
+    print(file=child.stdin, flush=True)
+    return 1e3*float(child.stdout.readline())
+
+
 def frame(checkout, rounds=21):
     "One frame by two versions, each in a process of its own, in turns, on one core and on two"
-    rows = []
+    rows, old = [], name_of(checkout)
     with tempfile.NamedTemporaryFile(suffix='.png') as file:
         cv2.imwrite(file.name, sample_frame(1280, 720, 4)[..., ::-1])
         for cores in (1, 2):
-            def start(code):
-                env = dict(os.environ, PYTHONPATH=str(code), MASKDETECT_DETECTOR=YUNET if code == checkout else '')
-                command = [sys.executable, '-W', 'ignore', '-c', FRAME, str(cores), file.name]
-                pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-                return subprocess.Popen(command, env=env, cwd=code, **pipes)
-            def turn(child):
-                print(file=child.stdin, flush=True)
-                return 1e3*float(child.stdout.readline())
-            both = {name_of(checkout): start(checkout), 'this': start(HERE.parents[1])}
-            found = {k: int(v.stdout.readline()) for k, v in both.items()}
-            took = [{k: turn(v) for k, v in both.items()} for _ in range(rounds)]
-            for child in both.values(): child.communicate()
-            old = name_of(checkout)
-            rows += [dict(package=k, cores=cores, faces=found[k], ms=np.median([o[k] for o in took]),
-                          time_ratio=np.median([o[k]/o[old] for o in took])) for k in both]
+            versions = {old: start_frame(checkout, True, cores, file.name),
+                        'this': start_frame(HERE.parents[1], False, cores, file.name)}
+            found = {k: int(v.stdout.readline()) for k, v in versions.items()}
+            ms = [{k: turn(v) for k, v in versions.items()} for _ in range(rounds)]
+            for child in versions.values(): child.communicate()
+            rows += [dict(package=k, cores=cores, faces=found[k], ms=np.median([o[k] for o in ms]),
+                          time_ratio=np.median([o[k]/o[old] for o in ms])) for k in versions]
     print(pd.DataFrame(rows).round(2).to_string())
     return rows
 
 
 def name_of(checkout):
+    "Its commit"
     return subprocess.check_output(['git', '-C', checkout, 'rev-parse', '--short', 'HEAD'], text=True).strip()
 
 
@@ -200,7 +206,7 @@ def speed(checkout=None, rounds=2):
             given = [pool.give([(str(o), None) for o in paths[i::8]]) for i in range(8)]
             for o in given: pool.take(*o)
         ways = {'loop, whole picture': lambda paths: [whole(one, o) for o in paths],
-                'loop over cv2.imread, as with supervision': lambda paths: [one.predict(imread(o)) for o in paths],
+                'loop over cv2.imread': lambda paths: [one.predict(imread(o)) for o in paths],
                 'loop over predict': lambda paths: [one.predict(o) for o in paths],
                 'Scorer': lambda paths: scorer(dict(path=[str(o) for o in paths])),
                 'score, a worker': partial(pooled, alone), 'score, two workers': partial(pooled, two)}
@@ -225,6 +231,7 @@ def speed(checkout=None, rounds=2):
 
 if __name__ == '__main__':
     verb, more = sys.argv[1], sys.argv[2:]
-    rows = many(int(more[0])) if verb == 'many' else dict(speed=speed, frame=frame)[verb](*more)
+    if verb == 'many': rows = many(int(more[0]))
+    else: rows = dict(speed=speed, frame=frame)[verb](*map(os.path.abspath, more))
     command = f"{'OMP_NUM_THREADS=1 '*(verb != 'frame')}python nbs/results/score.py {verb}"
     save_results(HERE/f'score_{verb}.csv', rows, command=command)
