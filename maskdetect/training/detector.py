@@ -14,8 +14,9 @@ import cv2, onnx, pooch
 from fastai.vision.all import *
 from fastcore.script import call_parse
 from onnx import numpy_helper
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader as TorchLoader, RandomSampler
-from torchvision.ops import box_iou, distance_box_iou_loss
+from torchvision.ops import distance_box_iou_loss
 from tqdm.auto import tqdm
 
 from ..core import DataError, ImageError, MaskdetectError, atomic_path, cache_dir, read_image
@@ -64,8 +65,8 @@ def yunet_file()->Path:
 # %% ../../nbs/08_detector.ipynb #d0000012
 def _weights(model):
     "The arrays of all convolutions, in the order of their use"
-    by_name = {o.name: o for o in model.graph.initializer}
-    return [by_name[name] for node in model.graph.node if node.op_type == 'Conv' for name in node.input[1:]]
+    arrays = {o.name: o for o in model.graph.initializer}
+    return [arrays[name] for node in model.graph.node if node.op_type == 'Conv' for name in node.input[1:]]
 
 def open_yunet(path)->YuNet:
     "The network with the weights of an ONNX file"
@@ -83,9 +84,8 @@ def write_yunet(net:YuNet, path, like): # `like`: an ONNX file of the same netwo
     shapes = {node.input[1] for node in model.graph.node if node.op_type == 'Reshape'}
     for o in model.graph.initializer:
         if o.name in shapes: o.CopyFrom(numpy_helper.from_array(np.int64([0, *numpy_helper.to_array(o)[1:]]), o.name))
-    for o,names in ((o, 'n.hw' if o.name == 'input' else 'nc') for o in (*model.graph.input, *model.graph.output)):
-        for dim,name in zip(o.type.tensor_type.shape.dim, names):
-            if name != '.': dim.dim_param = name if name != 'c' else f'cells_{o.name.split("_")[1]}'
+    for o in model.graph.output: o.type.tensor_type.ClearField('shape')
+    for k,name in ((0, 'n'), (2, 'h'), (3, 'w')): model.graph.input[0].type.tensor_type.shape.dim[k].dim_param = name
     model.doc_string = 'YuNet (MIT licence, (c) Shiqi Yu and others), trained further on masked faces by maskdetect'
     with atomic_path(path) as tmp: onnx.save(model, tmp)
 
@@ -169,7 +169,7 @@ def _cut(image, k, at, side):
     return cv2.warpAffine(image, np.array([[k, 0, -at[0]], [0, k, -at[1]]]), (side, side))
 
 def crop_scene(scene:Scene, rng, side=320, small=9, big=300):
-    "A square of a scene: image, and rows of box, landmarks, and 1 for a face or 0 for what may be one"
+    "A square of a scene: image, and rows of box, landmarks, 1 for a face, 0 for what may be one"
     k, at = _place(scene, rng, side, small, big)
     rows = np.concatenate([scene.boxes, scene.points.reshape(-1, 10)], 1)
     rows = np.concatenate([rows, np.pad(scene.ignore, ((0, 0), (0, 10)))])*k - np.tile(at, 7)
@@ -218,17 +218,15 @@ class Crops:
 
 # %% ../../nbs/08_detector.ipynb #d0000034
 def _batch(pairs):
-    "Images, and one table of all their faces with the number of the image in front"
-    rows = [torch.cat([torch.full((len(r), 1), float(i)), r], 1) for i,(_,r) in enumerate(pairs)]
-    return torch.stack([x for x,_ in pairs]), torch.cat(rows)
+    "Images, and their rows: (n, most rows, 15), NaN where there are fewer"
+    images, rows = zip(*pairs)
+    rows = F.pad(pad_sequence(rows, True, torch.nan), (0, 0, 0, 1), value=torch.nan)  # one at least
+    return torch.stack(images), rows
 
 # %% ../../nbs/08_detector.ipynb #d0000037
 def grid(h, w)->torch.Tensor: # (cells, 3): column, row, stride
     "The cells of the three grids"
-    def one(s):
-        x, y = torch.meshgrid(torch.arange(w//s), torch.arange(h//s), indexing='xy')
-        return torch.stack([x, y, torch.full_like(x, s)], -1).reshape(-1, 3)
-    return torch.cat([one(s) for s in (8, 16, 32)]).float()
+    return torch.tensor([(x, y, s) for s in (8, 16, 32) for y in range(h//s) for x in range(w//s)]).float()
 
 def boxes_of(pred, cells): # (..., cells, 16)
     "The boxes that the network means, in pixels"
@@ -237,32 +235,40 @@ def boxes_of(pred, cells): # (..., cells, 16)
     return torch.cat([middle - half, middle + half], -1)
 
 # %% ../../nbs/08_detector.ipynb #d0000039
+def _middles(cells): return ((cells[:, :2] + .5)*cells[:, 2:])[:, None]
+def _inside(at, boxes): return ((at > boxes[..., :2]) & (at < boxes[..., 2:])).all(-1)
+
+def _iou(a, b): # (..., 4)
+    "Intersection over union"
+    sides = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0)
+    both, areas = sides.prod(-1), [(o[..., 2:] - o[..., :2]).prod(-1) for o in (a, b)]
+    return both/(sum(areas) - both + 1e-9)
+
 def _costs(score, boxes, cells, faces):
-    "Candidate cells; what each of them would cost each face; how well it fits"
-    at, reach = (cells[:, :2] + .5)*cells[:, 2:], 2.5*cells[:, 2:]
-    at = at[:, None]
-    inside = ((at > faces[:, :2]) & (at < faces[:, 2:])).all(-1)
-    near = ((at - (faces[:, :2] + faces[:, 2:])/2).abs() < reach[:, None]).all(-1)
-    some = (inside | near).any(1).nonzero()[:, 0]
-    fit = box_iou(boxes[some], faces)
-    cost = -score[some].clamp(min=1e-6).log()[:, None] - 3*(fit + 1e-8).log() + 1e5*~(inside & near)[some]
-    return some, cost, fit
+    "What each cell would cost each face, and how well it fits"
+    at, faces = _middles(cells), faces[:, None]
+    inside = _inside(at, faces)
+    near = ((at - (faces[..., :2] + faces[..., 2:])/2).abs() < 2.5*cells[:, None, 2:]).all(-1)
+    some = (inside | near).any(2, True) & faces[..., 0].isfinite()
+    fit = _iou(boxes[:, :, None], faces).where(some, 0)
+    cost = -score.clamp(min=1e-6).log()[..., None] - 3*(fit + 1e-8).log() + 1e5*~(inside & near)
+    return cost.where(some, torch.inf), fit
 
 # %% ../../nbs/08_detector.ipynb #d0000040
 @torch.no_grad()
-def assign(score, boxes, cells, faces)->torch.Tensor: # (cells,): number of the face to learn, or -1
+def assign(score, # (n, cells)
+           boxes, # (n, cells, 4)
+           cells, # see `grid`
+           faces # (n, most faces, 4), NaN where there are fewer
+          )->torch.Tensor: # (n, cells): number of the face to learn, or -1
     "SimOTA: which cell learns which face"
-    out = torch.full((len(cells),), -1)
-    if not len(faces): return out
-    some, cost, fit = _costs(score, boxes, cells, faces)
-    if not len(some): return out
-    chosen = torch.zeros_like(cost, dtype=torch.bool)
-    for j,k in enumerate(fit.topk(min(10, len(some)), 0)[0].sum(0).int().clamp(min=1)):
-        chosen[cost[:, j].topk(min(int(k), len(some)), largest=False)[1], j] = True
-    several = chosen.sum(1) > 1
-    chosen[several] = F.one_hot(cost[several].argmin(1), len(faces)).bool()
-    out[some[chosen.any(1)]] = chosen[chosen.any(1)].int().argmax(1)
-    return out
+    cost, fit = _costs(score, boxes, cells, faces)
+    cheap, which = cost.topk(10, 1, largest=False)
+    many = fit.topk(10, 1)[0].sum(1, True).int().clamp(min=1)
+    take = (torch.arange(10, device=cost.device)[:, None] < many) & cheap.isfinite()
+    chosen = torch.zeros_like(cost, dtype=torch.bool).scatter(1, which, take)
+    mine = torch.where(chosen.sum(2) > 1, cost.argmin(2), chosen.int().argmax(2))
+    return torch.where(chosen.any(2), mine, -1)
 
 # %% ../../nbs/08_detector.ipynb #d0000043
 def eiou_loss(boxes, faces):
@@ -272,54 +278,48 @@ def eiou_loss(boxes, faces):
     return distance_box_iou_loss(boxes, faces) + (sizes.square()/(hull.square() + 1e-6)).sum(1)
 
 # %% ../../nbs/08_detector.ipynb #d0000045
-def _losses(pred, cells, rows):
-    "Sums for one picture, and the number of cells that learn a face"
-    faces, doubtful = rows[rows[:, -1] == 1], rows[rows[:, -1] == 0][:, 1:5]
-    boxes, cls, obj = boxes_of(pred, cells), pred[:, 0], pred[:, 5]
-    mine = assign((cls.sigmoid()*obj.sigmoid()).sqrt(), boxes, cells, faces[:, 1:5])
-    on = mine >= 0
-    at = ((cells[:, :2] + .5)*cells[:, 2:])[:, None]
-    skip = ((at > doubtful[:, :2]) & (at < doubtful[:, 2:])).all(-1).any(1) & ~on
-    face, boxes, cells = faces[mine[on]], boxes[on], cells[on]
-    loss = F.binary_cross_entropy_with_logits(obj[~skip], on[~skip].float(), reduction='sum')
-    fit = box_iou(boxes, face[:, 1:5]).diagonal().detach()
-    loss = loss + F.binary_cross_entropy_with_logits(cls[on], fit, reduction='sum')
-    loss = loss + 5*eiou_loss(boxes, face[:, 1:5]).sum()
-    points = face[:, 5:15].view(-1, 5, 2)/cells[:, None, 2:] - cells[:, None, :2]
+_bce = partial(F.binary_cross_entropy_with_logits, reduction='sum')
+
+def _face_loss(pred, cells, faces):
+    "Loss of score, box and landmarks of cells that learn a face"
+    boxes = boxes_of(pred, cells)
+    points = faces[:, 4:14].view(-1, 5, 2)/cells[:, None, 2:] - cells[:, None, :2]
     known = points.isfinite().all(-1).all(-1)
-    return loss + .1*F.smooth_l1_loss(pred[on, 6:].view(-1, 5, 2)[known], points[known], reduction='sum'), on.sum()
+    marks = F.smooth_l1_loss(pred[:, 6:].view(-1, 5, 2)[known], points[known], reduction='sum')
+    fit = _iou(boxes, faces[:, :4]).detach()
+    return _bce(pred[:, 0], fit) + 5*eiou_loss(boxes, faces[:, :4]).sum() + .1*marks
 
 # %% ../../nbs/08_detector.ipynb #d0000046
 def detection_loss(pred, rows, side=320):
     "Loss of a batch of square crops, a cell that learns a face"
     cells = grid(side, side).to(pred.device)
-    sums, n = zip(*(_losses(p, cells, rows[rows[:, 0] == i]) for i,p in enumerate(pred)))
-    return sum(sums)/max(1, sum(n))
+    faces, doubtful = (rows.where(rows[..., -1:] == k, torch.nan) for k in (1, 0))
+    mine = assign((pred[..., 0].sigmoid()*pred[..., 5].sigmoid()).sqrt(), boxes_of(pred, cells), cells, faces[..., :4])
+    on = mine >= 0
+    count = on | ~_inside(_middles(cells), doubtful[:, None, :, :4]).any(2)
+    picture, cell = on.nonzero(as_tuple=True)
+    loss = _bce(pred[..., 5][count], on[count].float()) + _face_loss(pred[on], cells[cell], faces[picture, mine[on]])
+    return loss/on.sum().clamp(min=1)
 
 # %% ../../nbs/08_detector.ipynb #d0000049
 def detector_learner(scenes, start, steps=250, bs=16, seed=0, workers=1, mean=None)->Learner:
-    "fastai's learner for a detector; `steps` batches are an epoch; `mean` is the state of an interrupted run's mean"
+    "fastai's learner for a detector; `steps` batches are an epoch; `mean`: that of an interrupted run"
     crops = Crops(scenes)
     sampler = RandomSampler(crops, True, steps*bs, torch.Generator().manual_seed(seed))
     loader = TorchLoader(crops, bs, sampler=sampler, collate_fn=_batch, num_workers=workers)
     cbs = [WeightAverage(state=mean), GradientClip(10)]
-    return Learner(DataLoaders(loader, []), open_yunet(start), detection_loss, wd=1e-4, cbs=cbs)
+    return Learner(DataLoaders(loader, []), open_yunet(start).to(default_device()), detection_loss, wd=1e-4, cbs=cbs)
 
 # %% ../../nbs/08_detector.ipynb #bea606f3
 class _Part(Callback):
     "After each epoch, a file with all that a killed training needs to go on"
     order = 61  # after the mean
-    def __init__(self, path, run, done): self.path, self.run, self.done = path, run, done
+    def __init__(self, path, run, done): store_attr()
     def after_epoch(self):
         if self.epoch < self.done: return  # skipped by `start_epoch`
         opt, mean = self.opt.state_dict()['state'], self.learn.weight_average.mean.state_dict()
         state = dict(run=self.run, done=self.epoch + 1, model=self.model.state_dict(), opt=[*map(dict, opt)], mean=mean)
         with atomic_path(self.path) as tmp: torch.save(state, tmp)
-
-def _restore(learn, state):
-    learn.model.load_state_dict(state['model'])
-    learn.create_opt()
-    learn.opt.load_state_dict(dict(state=state['opt'], hypers=learn.opt.hypers))
 
 # %% ../../nbs/08_detector.ipynb #d0000050
 def train_detector(scenes, out, start=None, epochs=12, lr=4e-4, share=.7, seed=0, **kw):
@@ -330,7 +330,10 @@ def train_detector(scenes, out, start=None, epochs=12, lr=4e-4, share=.7, seed=0
     if state.get('run') != run: state = {}
     done = state.get('done', 0)
     learn = detector_learner(scenes, start, seed=seed + done, mean=state.get('mean'), **kw)
-    if state: _restore(learn, state)
+    if state:
+        learn.model.load_state_dict(state['model'])
+        learn.create_opt()
+        learn.opt.load_state_dict(dict(state=state['opt'], hypers=learn.opt.hypers))
     learn.fit_one_cycle(epochs, lr, pct_start=.1, start_epoch=done, cbs=_Part(part, run, done))
     net = open_yunet(start)
     trained = learn.weight_average.mean.module.cpu()
@@ -342,7 +345,7 @@ def train_detector(scenes, out, start=None, epochs=12, lr=4e-4, share=.7, seed=0
 # %% ../../nbs/08_detector.ipynb #d0000053
 @call_parse
 def make_detector(out:str='detector.onnx', # file to write
-         leave_out:str='', # sources to leave out, with commas between
+         leave_out:str='', # sources, with commas between
          epochs:int=12, # of 250 steps of 16 crops
          seed:int=0):
     "Train the face detector of the package: python -m maskdetect.training.detector"
