@@ -281,7 +281,7 @@ def eiou_loss(boxes, faces):
 _bce = partial(F.binary_cross_entropy_with_logits, reduction='sum')
 
 def _face_loss(pred, cells, faces):
-    "Loss of score, box and landmarks of cells that learn a face"
+    "Sum of the losses of cells that learn a face"
     boxes = boxes_of(pred, cells)
     points = faces[:, 4:14].view(-1, 5, 2)/cells[:, None, 2:] - cells[:, None, :2]
     known = points.isfinite().all(-1).all(-1)
@@ -292,7 +292,7 @@ def _face_loss(pred, cells, faces):
 # %% ../../nbs/08_detector.ipynb #d0000046
 def detection_loss(pred, rows, side=320):
     "Loss of a batch of square crops, a cell that learns a face"
-    cells = grid(side, side).to(pred.device)
+    cells = grid(side, side).to(pred)
     faces, doubtful = (rows.where(rows[..., -1:] == k, torch.nan) for k in (1, 0))
     mine = assign((pred[..., 0].sigmoid()*pred[..., 5].sigmoid()).sqrt(), boxes_of(pred, cells), cells, faces[..., :4])
     on = mine >= 0
@@ -303,16 +303,17 @@ def detection_loss(pred, rows, side=320):
 
 # %% ../../nbs/08_detector.ipynb #d0000049
 def detector_learner(scenes, start, steps=250, bs=16, seed=0, workers=1, mean=None)->Learner:
-    "fastai's learner for a detector; `steps` batches are an epoch; `mean`: that of an interrupted run"
+    "A detector's learner; `steps` batches are an epoch; `mean`: of an interrupted run"
     crops = Crops(scenes)
     sampler = RandomSampler(crops, True, steps*bs, torch.Generator().manual_seed(seed))
     loader = TorchLoader(crops, bs, sampler=sampler, collate_fn=_batch, num_workers=workers)
     cbs = [WeightAverage(state=mean), GradientClip(10)]
-    return Learner(DataLoaders(loader, []), open_yunet(start).to(default_device()), detection_loss, wd=1e-4, cbs=cbs)
+    net = open_yunet(start).to('cuda' if torch.cuda.is_available() else 'cpu')
+    return Learner(DataLoaders(loader, []), net, detection_loss, wd=1e-4, cbs=cbs)
 
 # %% ../../nbs/08_detector.ipynb #bea606f3
 class _Part(Callback):
-    "After each epoch, a file with all that a killed training needs to go on"
+    "After each epoch, a file with all that a killed run needs to go on"
     order = 61  # after the mean
     def __init__(self, path, run, done): store_attr()
     def after_epoch(self):
