@@ -567,8 +567,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                       'maskdetect/training/detector.py'),
                                               'maskdetect.training.detector._inside': ( 'detector.html#_inside',
                                                                                         'maskdetect/training/detector.py'),
-                                              'maskdetect.training.detector._iou': ( 'detector.html#_iou',
-                                                                                     'maskdetect/training/detector.py'),
                                               'maskdetect.training.detector._middles': ( 'detector.html#_middles',
                                                                                          'maskdetect/training/detector.py'),
                                               'maskdetect.training.detector._place': ( 'detector.html#_place',

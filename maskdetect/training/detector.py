@@ -16,7 +16,7 @@ from fastcore.script import call_parse
 from onnx import numpy_helper
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader as TorchLoader, RandomSampler
-from torchvision.ops import distance_box_iou_loss
+from torchvision.ops import box_iou, distance_box_iou_loss
 from tqdm.auto import tqdm
 
 from ..core import DataError, ImageError, MaskdetectError, atomic_path, cache_dir, read_image
@@ -238,19 +238,15 @@ def boxes_of(pred, cells): # (..., cells, 16)
 def _middles(cells): return ((cells[:, :2] + .5)*cells[:, 2:])[:, None]
 def _inside(at, boxes): return ((at > boxes[..., :2]) & (at < boxes[..., 2:])).all(-1)
 
-def _iou(a, b): # (..., 4)
-    "Intersection over union"
-    sides = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0)
-    both, areas = sides.prod(-1), [(o[..., 2:] - o[..., :2]).prod(-1) for o in (a, b)]
-    return both/(sum(areas) - both + 1e-9)
+_ious = torch.vmap(box_iou)  # (n, a, 4), (n, b, 4) -> (n, a, b)
 
 def _costs(score, boxes, cells, faces):
     "What each cell would cost each face, and how well it fits"
-    at, faces = _middles(cells), faces[:, None]
+    at, fit, faces = _middles(cells), _ious(boxes, faces), faces[:, None]
     inside = _inside(at, faces)
     near = ((at - (faces[..., :2] + faces[..., 2:])/2).abs() < 2.5*cells[:, None, 2:]).all(-1)
     some = (inside | near).any(2, True) & faces[..., 0].isfinite()
-    fit = _iou(boxes[:, :, None], faces).where(some, 0)
+    fit = fit.where(some, 0)
     cost = -score.clamp(min=1e-6).log()[..., None] - 3*(fit + 1e-8).log() + 1e5*~(inside & near)
     return cost.where(some, torch.inf), fit
 
@@ -286,7 +282,7 @@ def _face_loss(pred, cells, faces):
     points = faces[:, 4:14].view(-1, 5, 2)/cells[:, None, 2:] - cells[:, None, :2]
     known = points.isfinite().all(-1).all(-1)
     marks = F.smooth_l1_loss(pred[:, 6:].view(-1, 5, 2)[known], points[known], reduction='sum')
-    fit = _iou(boxes, faces[:, :4]).detach()
+    fit = _ious(boxes[:, None], faces[:, None, :4]).flatten().detach()
     return _bce(pred[:, 0], fit) + 5*eiou_loss(boxes, faces[:, :4]).sum() + .1*marks
 
 # %% ../../nbs/08_detector.ipynb #d0000046
